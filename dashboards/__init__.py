@@ -1,0 +1,1 @@
+"""The dashboard: a Dash app that reads through `monitor.queries` only."""

@@ -1,0 +1,1 @@
+"""Ways to tell people, one file each: see `monitor.contracts.Channel`."""

@@ -1,0 +1,55 @@
+"""Every error the product raises on purpose.
+
+MonitorError
+├── SettingsError          a setting is missing, malformed or contradicts another
+├── InputError             what was sent or named cannot be used (HTTP 4xx, exit code 2)
+│   ├── NotFound           what was asked for does not exist (HTTP 404)
+│   └── TooLarge           over a stated limit (HTTP 413)
+├── Busy                   no room just now, try again later (HTTP 429 or 503 with Retry-After)
+├── StoreError             the database refused, is locked, full or of another version
+└── PluginError            a plug-in breaks its contract
+
+Messages are shown to people: one sentence that says what was wrong and where. They never hold prompt
+text, keys or secrets.
+"""
+
+from __future__ import annotations
+
+
+class MonitorError(Exception):
+    """Base of all errors raised on purpose; its text may be shown to people."""
+
+
+class SettingsError(MonitorError):
+    """A setting is missing, malformed or contradicts another."""
+
+
+class InputError(MonitorError):
+    """What was sent or named cannot be used."""
+
+
+class NotFound(InputError):
+    """What was asked for does not exist."""
+
+
+class TooLarge(InputError):
+    """What was sent is over a stated limit."""
+
+
+class Busy(MonitorError):
+    """There is no room just now.
+
+    `retry_after` is in seconds.
+    """
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StoreError(MonitorError):
+    """The database refused, is locked, full or of another version."""
+
+
+class PluginError(MonitorError):
+    """A plug-in breaks its contract."""

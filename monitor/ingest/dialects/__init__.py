@@ -1,0 +1,1 @@
+"""Telemetry vocabularies, one file each: see `monitor.contracts.Dialect`."""

@@ -1,0 +1,235 @@
+"""The profile: mergeable aggregate of one signal in one block and segment.
+
+The unit of statistics is the user within a block: beside the sums over calls, a profile keeps sums over users of the
+user's own mean, so that a heavy user counts once and dependence within a user does no harm. Merging two profiles adds
+them; users of different blocks then count as different units, which is what the detectors need.
+
+What `sketch` holds depends on the kind: for numbers, counts in logarithmic bins of relative width 2 % (the mapping of
+DDSketch, Masson, Rim and Lee, VLDB 2019: any quantile is off by at most 1 % of its value); for categories, the largest
+values with their counts and user-share sums; for vectors, the sum and the sum of squares of the users' mean vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.contracts import Kind, SignalValue
+
+Floats = NDArray[np.float64]
+
+RELATIVE_ACCURACY = 0.01
+_LOG_GAMMA = math.log((1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY))
+_SMALLEST = 1e-9
+_OFFSET = math.ceil(-math.log(_SMALLEST) / _LOG_GAMMA) + 1
+OTHER = "(other)"
+MAX_CATEGORIES = 60
+
+
+def bin_of(value: float) -> int:
+    """The signed logarithmic bin of a number; 0 for anything nearer to zero than 1e-9."""
+    size = abs(value)
+    if size < _SMALLEST:
+        return 0
+    index = _OFFSET + math.ceil(math.log(size) / _LOG_GAMMA)
+    return index if value > 0 else -index
+
+
+def bin_value(index: int) -> float:
+    """The number that stands for a bin: within 1 % of every number in it."""
+    if index == 0:
+        return 0.0
+    gamma = math.exp(_LOG_GAMMA)
+    size = 2 * math.exp((abs(index) - _OFFSET) * _LOG_GAMMA) / (gamma + 1)
+    return size if index > 0 else -size
+
+
+@dataclass
+class CategoryCount:
+    """One value of a category: calls, and the sum and sum of squares of its share among each user's calls."""
+
+    calls: int = 0
+    share: float = 0.0
+    share_square: float = 0.0
+
+
+@dataclass
+class Profile:
+    """Sums of one signal. For flags `total` is the number of calls where it is set."""
+
+    kind: Kind
+    n: int = 0
+    users: int = 0
+    total: float = 0.0
+    total_square: float = 0.0
+    user_total: float = 0.0
+    user_total_square: float = 0.0
+    bins: dict[int, int] = field(default_factory=dict)
+    categories: dict[str, CategoryCount] = field(default_factory=dict)
+    vector: Floats | None = None
+    vector_square: Floats | None = None
+
+    @classmethod
+    def of(cls, kind: Kind, values_by_user: Iterable[Sequence[SignalValue]]) -> Profile:
+        """The profile of a block from the values of each user; users without a value are left out."""
+        profile = cls(kind)
+        for values in values_by_user:
+            if values:
+                profile._add_user(values)
+        return profile
+
+    def _add_user(self, values: Sequence[SignalValue]) -> None:
+        count = len(values)
+        self.n += count
+        self.users += 1
+        if self.kind is Kind.CATEGORY:
+            counts: dict[str, int] = {}
+            for value in values:
+                counts[str(value)] = counts.get(str(value), 0) + 1
+            for name, calls in counts.items():
+                entry = self.categories.setdefault(name, CategoryCount())
+                share = calls / count
+                entry.calls += calls
+                entry.share += share
+                entry.share_square += share * share
+        elif self.kind is Kind.VECTOR:
+            mean = np.mean(np.asarray(values, dtype=np.float64), axis=0)
+            self.vector = mean if self.vector is None else self.vector + mean
+            self.vector_square = mean**2 if self.vector_square is None else self.vector_square + mean**2
+        else:
+            numbers = [float(value) for value in values]  # type: ignore[arg-type]
+            total = math.fsum(numbers)
+            self.total += total
+            self.total_square += math.fsum(number * number for number in numbers)
+            mean_value = total / count
+            self.user_total += mean_value
+            self.user_total_square += mean_value * mean_value
+            if self.kind is Kind.NUMBER:
+                for number in numbers:
+                    index = bin_of(number)
+                    self.bins[index] = self.bins.get(index, 0) + 1
+
+    def merge(self, other: Profile) -> Profile:
+        """The profile of both together. Raises ValueError for profiles of different kinds."""
+        return merge((self, other), self.kind)
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over calls; for flags the share of calls where it is set."""
+        return self.total / self.n if self.n and self.kind in (Kind.NUMBER, Kind.FLAG) else None
+
+    @property
+    def user_mean(self) -> float | None:
+        """Mean over users of the user's own mean."""
+        return self.user_total / self.users if self.users and self.kind in (Kind.NUMBER, Kind.FLAG) else None
+
+    @property
+    def user_variance(self) -> float | None:
+        """Sample variance between users of the user's own mean; None with fewer than two users."""
+        if self.users < 2:
+            return None
+        return max(0.0, (self.user_total_square - self.user_total**2 / self.users) / (self.users - 1))
+
+    def quantile(self, share: float) -> float | None:
+        """The value below which `share` of the calls lie, within 1 % of its size."""
+        if not self.bins:
+            return None
+        rank = share * (self.n - 1)
+        seen = 0
+        index = 0
+        for index in sorted(self.bins):
+            seen += self.bins[index]
+            if seen > rank:
+                break
+        return bin_value(index)
+
+    def shares(self) -> dict[str, float]:
+        """For categories: the share of calls of each value, largest first."""
+        ordered = sorted(self.categories.items(), key=lambda item: (-item[1].calls, item[0]))
+        return {name: entry.calls / self.n for name, entry in ordered} if self.n else {}
+
+    def capped(self) -> Profile:
+        """The same with at most MAX_CATEGORIES values: the rest is folded into "(other)"."""
+        if len(self.categories) <= MAX_CATEGORIES:
+            return self
+        ordered = sorted(self.categories.items(), key=lambda item: (item[0] == OTHER, -item[1].calls, item[0]))
+        kept = dict(ordered[: MAX_CATEGORIES - 1])
+        rest = kept.pop(OTHER, CategoryCount())
+        folded = CategoryCount(rest.calls, rest.share, rest.share_square)
+        for name, entry in ordered[MAX_CATEGORIES - 1 :]:
+            if name != OTHER or entry is not rest:
+                folded.calls += entry.calls
+                folded.share += entry.share
+                folded.share_square += entry.share_square
+        self.categories = {**kept, OTHER: folded}
+        return self
+
+    def to_sketch(self) -> bytes | None:
+        """The part of the profile that has no column of its own, as MessagePack."""
+        if self.kind is Kind.NUMBER:
+            return msgspec.msgpack.encode(self.bins)
+        if self.kind is Kind.CATEGORY:
+            return msgspec.msgpack.encode(
+                {name: (entry.calls, entry.share, entry.share_square) for name, entry in self.categories.items()}
+            )
+        if self.kind is Kind.VECTOR and self.vector is not None and self.vector_square is not None:
+            return np.concatenate([self.vector, self.vector_square]).astype("<f4").tobytes()
+        return None
+
+    @classmethod
+    def load(
+        cls,
+        kind: Kind,
+        n: int,
+        users: int,
+        sums: tuple[float | None, float | None, float | None, float | None],
+        sketch: bytes | None,
+    ) -> Profile:
+        """The profile that was stored: `sums` are total, total_square, user_total and user_total_square."""
+        total, total_square, user_total, user_total_square = (value or 0.0 for value in sums)
+        profile = cls(kind, n, users, total, total_square, user_total, user_total_square)
+        if sketch is None:
+            return profile
+        if kind is Kind.NUMBER:
+            profile.bins = msgspec.msgpack.decode(sketch, type=dict[int, int])
+        elif kind is Kind.CATEGORY:
+            stored: Mapping[str, tuple[int, float, float]] = msgspec.msgpack.decode(
+                sketch, type=dict[str, tuple[int, float, float]]
+            )
+            profile.categories = {name: CategoryCount(*entry) for name, entry in stored.items()}
+        elif kind is Kind.VECTOR:
+            both = np.frombuffer(sketch, dtype="<f4").astype(np.float64)
+            profile.vector, profile.vector_square = np.split(both, 2)
+        return profile
+
+
+def merge(profiles: Iterable[Profile], kind: Kind) -> Profile:
+    """The profile of all together; the empty profile where there are none. Raises ValueError for mixed kinds."""
+    result = Profile(kind)
+    for profile in profiles:
+        if profile.kind is not kind:
+            raise ValueError(f"cannot merge a profile of kind {profile.kind} into one of kind {kind}")
+        result.n += profile.n
+        result.users += profile.users
+        result.total += profile.total
+        result.total_square += profile.total_square
+        result.user_total += profile.user_total
+        result.user_total_square += profile.user_total_square
+        for index, count in profile.bins.items():
+            result.bins[index] = result.bins.get(index, 0) + count
+        for name, entry in profile.categories.items():
+            mine = result.categories.setdefault(name, CategoryCount())
+            mine.calls += entry.calls
+            mine.share += entry.share
+            mine.share_square += entry.share_square
+        if profile.vector is not None and profile.vector_square is not None:
+            result.vector = profile.vector if result.vector is None else result.vector + profile.vector
+            result.vector_square = (
+                profile.vector_square if result.vector_square is None else result.vector_square + profile.vector_square
+            )
+    return result

@@ -1,0 +1,112 @@
+"""Every setting once: its name, environment variable (MONITOR_ + name), type, default and help.
+
+Values come, strongest first, from command-line flags, environment variables, a `.env` file in the working
+directory, and the defaults below. Secrets are a type that prints stars.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from monitor.errors import SettingsError
+
+
+def _names(help_text: str, default: tuple[str, ...] = ()) -> Any:
+    return Field(default=default, description=help_text + " Comma-separated.")
+
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The configuration of one process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MONITOR_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    database_url: str = Field(
+        "sqlite:///llmops-monitor.db",
+        description="Where the store is: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
+    )
+    database_durability: str = Field(
+        "full",
+        pattern="^(full|relaxed)$",
+        description="full: a 2xx answer survives a power cut. relaxed: it survives a crash of the process only.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback requires login and keys.")
+    port: int = Field(8050, ge=0, le=65535, description="Port to listen on.")
+    public_url: str = Field("", description="Address of the dashboard as people reach it, for links in mails.")
+    project: str = Field("default", description="Project of records that name none.")
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of user pseudonyms and login cookies; made once and kept in the store where empty.",
+    )
+    segment_tags: Names = _names("Tags that become segments, beside the built-in dimensions.")
+    segment_pairs: Names = _names(
+        "Pairs of dimensions that are sliced together, as one+two.", ("model_family+feature",)
+    )
+    group_dimensions: Names = _names("Dimensions whose values are compared for fairness.", ("language", "tag.group"))
+    redaction: str = Field(
+        "mask",
+        pattern="^(mask|off)$",
+        description="mask: personal data and secrets are replaced before storing.",
+    )
+    redaction_kinds: Names = _names("Kinds that are masked; empty means all.")
+    redaction_off_projects: Names = _names("Projects whose text is stored as sent, unmasked.")
+    default_region: str = Field("US", description="Region of telephone numbers written without a country code.")
+    price_overrides: Path | None = Field(None, description="JSON file with own prices; they win over the catalogue.")
+    queue_records: int = Field(
+        20_000, ge=1, description="Records that may wait for the writer before senders are told to wait."
+    )
+    max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body, after decompression.")
+    max_text_characters: int = Field(
+        200_000,
+        ge=1000,
+        description="Longest text kept of a prompt, response or document; longer ones are cut and marked.",
+    )
+    smtp_host: str = Field("", description="SMTP server; where empty, mails are written as .eml files.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="SMTP port.")
+    smtp_user: str = Field("", description="SMTP user name.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="SMTP password.")
+    smtp_security: str = Field("starttls", pattern="^(starttls|tls|none)$", description="starttls, tls or none.")
+    mail_from: str = Field("llmops-monitor@localhost", description="Sender of mails.")
+    mail_to: Names = _names("Who gets the alert mails.", ("ops@localhost",))
+    mail_folder: Path = Field(Path("mails"), description="Folder of .eml files while no SMTP server is set.")
+    webhook_url: SecretStr = Field(SecretStr(""), description="Address that gets alerts as signed JSON.")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Key of the webhook's HMAC-SHA256 signature.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe log line shown.")
+
+    @field_validator(
+        "segment_tags",
+        "segment_pairs",
+        "group_dimensions",
+        "redaction_kinds",
+        "redaction_off_projects",
+        "mail_to",
+        mode="before",
+    )
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"MONITOR_{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+                for item in error.errors(include_input=False)
+            )
+            raise SettingsError(f"Bad setting: {problems}") from None
+
+    @classmethod
+    def from_flags(cls, **flags: Any) -> Settings:
+        """Settings with the flags that were given (those that are not None) on top."""
+        return cls(**{name: value for name, value in flags.items() if value is not None})

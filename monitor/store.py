@@ -1,0 +1,206 @@
+"""The store: one engine for readers, one for the writer, the same code for SQLite and PostgreSQL.
+
+On SQLite all writes of a process go through one connection at a time (a lock), in `BEGIN IMMEDIATE` transactions, so
+that writers of several processes wait for each other instead of failing; readers never block thanks to the write-ahead
+log. Errors never print bound parameters: they hold people's text.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import select as sql_select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlmodel import SQLModel
+
+from monitor import tables
+from monitor.errors import SettingsError, StoreError
+from monitor.identifiers import project_id
+from monitor.settings import Settings
+
+Row = Mapping[str, Any]
+
+# A transaction that waits longer than this for another process's write gives up with an error the sender may retry.
+BUSY_TIMEOUT_MILLISECONDS = 15_000
+
+
+class Store:
+    """Connections to one database. Cheap to share between threads; make one a process."""
+
+    def __init__(self, database_url: str, durability: str = "full") -> None:
+        try:
+            url = make_url(database_url)
+        except ArgumentError:
+            raise SettingsError("MONITOR_DATABASE_URL is not a database address.") from None
+        if url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise SettingsError(
+                f"MONITOR_DATABASE_URL names {url.get_backend_name()}; SQLite and PostgreSQL are supported."
+            )
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._write_lock = threading.RLock()
+        self._projects: dict[str, int] = {}
+        if self.is_sqlite:
+            options: dict[str, Any] = {
+                "connect_args": {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MILLISECONDS / 1000}
+            }
+            self.writer = create_engine(url, hide_parameters=True, pool_size=1, max_overflow=4, **options)
+            self.reader = create_engine(url, hide_parameters=True, pool_size=8, max_overflow=24, **options)
+            _prepare_sqlite(self.writer, durability, read_only=False)
+            _prepare_sqlite(self.reader, durability, read_only=True)
+        else:
+            self.writer = create_engine(url, hide_parameters=True, pool_size=4, max_overflow=16, pool_pre_ping=True)
+            self.reader = create_engine(url, hide_parameters=True, pool_size=8, max_overflow=24, pool_pre_ping=True)
+            if durability == "relaxed":
+                event.listen(self.writer, "begin", _relax_postgresql)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Store:
+        """The store that the settings name."""
+        return cls(settings.database_url, settings.database_durability)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading; all it reads is of one moment on SQLite."""
+        with self.reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end of the block, or rolled back if it raises."""
+        if self.is_sqlite:
+            with self._write_lock, self.writer.begin() as connection:
+                yield connection
+        else:
+            with self.writer.begin() as connection:
+                yield connection
+
+    def insert(self, connection: Connection, model: type[SQLModel], rows: Sequence[Row]) -> None:
+        """Inserts rows; all must have the same keys."""
+        if rows:
+            connection.execute(table_of(model).insert(), list(rows))
+
+    def insert_new(self, connection: Connection, model: type[SQLModel], rows: Sequence[Row]) -> int:
+        """Inserts the rows whose keys are not there yet; answers how many that were."""
+        if not rows:
+            return 0
+        statement = self._insert(model).on_conflict_do_nothing()
+        return _count(connection.execute(statement, list(rows)))
+
+    def upsert(
+        self, connection: Connection, model: type[SQLModel], rows: Sequence[Row], key: Sequence[str] = ()
+    ) -> None:
+        """Inserts rows, or replaces the columns given where the key (default: the primary key) is there already."""
+        if not rows:
+            return
+        table = table_of(model)
+        keys = list(key) or [column.name for column in table.primary_key.columns]
+        statement = self._insert(model)
+        changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
+
+    def project(self, name: str, moment: int) -> int:
+        """The id of a project, which is made (as of `moment`, microseconds) where it is new.
+
+        Raises StoreError in the very rare case that two names have one id.
+        """
+        known = self._projects.get(name)
+        if known is not None:
+            return known
+        identifier = project_id(name)
+        with self.write() as connection:
+            self.insert_new(
+                connection, tables.Project, [{"id": identifier, "name": name, "created": moment, "note": ""}]
+            )
+            stored = connection.execute(
+                sql_select(table_of(tables.Project).c.name).where(table_of(tables.Project).c.id == identifier)
+            ).scalar_one()
+        if stored != name:
+            raise StoreError(
+                f"The names of projects {name!r} and {stored!r} have the same number; choose another name."
+            )
+        self._projects[name] = identifier
+        return identifier
+
+    def secret(self, given: str) -> bytes:
+        """The key of pseudonyms and cookies: the one given, or one made once and kept in the store."""
+        if given:
+            return given.encode()
+        table = table_of(tables.Value)
+        with self.write() as connection:
+            self.insert_new(connection, tables.Value, [{"name": "secret_key", "data": secrets.token_hex(32)}])
+            data = connection.execute(sql_select(table.c.data).where(table.c.name == "secret_key")).scalar_one()
+        return str(data).encode()
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+    def _insert(self, model: type[SQLModel]) -> Any:
+        maker = sqlite.insert if self.is_sqlite else postgresql.insert
+        return maker(table_of(model))
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The Core table of a model: statements on it are several times faster than the object layer."""
+    return model.__table__  # type: ignore[attr-defined, no-any-return]
+
+
+def _count(result: CursorResult[Any]) -> int:
+    return max(result.rowcount, 0)
+
+
+def _relax_postgresql(connection: Connection) -> None:
+    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def _prepare_sqlite(engine: Engine, durability: str, *, read_only: bool) -> None:
+    def on_connect(driver_connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling commits behind our back; BEGIN is sent below instead.
+        driver_connection.isolation_level = None
+        cursor = driver_connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLISECONDS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # FULL syncs the log at each commit: acknowledged means durable even through a power cut.
+        cursor.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA cache_size = -32000")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        if read_only:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """True for a failure that trying again may cure: a lock, a lost connection, a full disk."""
+    text = str(error.orig).lower()
+    return bool(error.connection_invalidated) or any(
+        word in text
+        for word in (
+            "locked",
+            "busy",
+            "disk",
+            "full",
+            "connection",
+            "terminat",
+            "shutting down",
+            "starting up",
+            "deadlock",
+        )
+    )

@@ -1,0 +1,394 @@
+"""All tables.
+
+Keys begin with the project. Ids are time-ordered and made by the writer (`monitor.identifiers`). Times are whole
+microseconds since 1970, UTC. Numbers that pages and indicators need stand in typed columns; a call's signals sit in one
+row; distributions sit in profiles.
+
+written by     tables
+ingest         project, span, body, pending, feedback, reject, sender
+enrich         enrichment, dirty_block
+profiles       profile, segment
+indicators     verdict
+alerts         alert, incident, notification
+jobs           job_run
+auth           api_key, account, login
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+def _big(**options: Any) -> Any:
+    return Field(sa_type=BigInteger, **options)
+
+
+class Project(SQLModel, table=True):
+    """A project: the outermost key of everything."""
+
+    __tablename__ = "project"
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    name: str = Field(unique=True)
+    created: int = _big()
+    note: str = ""
+
+
+class Span(SQLModel, table=True):
+    """One reported operation, without its texts. `trace_id`, `span_id`, `session_id` are packed identifiers."""
+
+    __tablename__ = "span"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "id"),
+        Index("span_identity", "project_id", "trace_id", "span_id", unique=True),
+        Index(
+            "span_session",
+            "project_id",
+            "session_id",
+            "id",
+            sqlite_where=Column("session_id").is_not(None),
+            postgresql_where=Column("session_id").is_not(None),
+        ),
+    )
+    project_id: int
+    id: int = _big()
+    trace_id: bytes = Field(sa_type=LargeBinary)
+    span_id: bytes = Field(sa_type=LargeBinary)
+    parent_id: bytes | None = Field(default=None, sa_type=LargeBinary)
+    session_id: bytes | None = Field(default=None, sa_type=LargeBinary)
+    user: bytes | None = Field(default=None, sa_type=LargeBinary)
+    time: int = _big()
+    received: int = _big()
+    kind: str = Field(sa_type=String)
+    name: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    requested_model: str | None = None
+    environment: str | None = None
+    release: str | None = None
+    prompt_version: str | None = None
+    feature: str | None = None
+    latency_s: float | None = None
+    time_to_first_token_s: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    tokens: str | None = Field(default=None, sa_type=Text)
+    sender_cost_usd: float | None = None
+    status: int = Field(default=0, sa_type=SmallInteger)
+    finish_reason: str | None = None
+    service_tier: str | None = None
+    tags: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    masked: dict[str, int] | None = Field(default=None, sa_type=Json)
+    source: str | None = None
+
+
+class Body(SQLModel, table=True):
+    """The texts of a span: zstd-compressed MessagePack of `monitor.records.Body`."""
+
+    __tablename__ = "body"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "id"),)
+    project_id: int
+    id: int = _big()
+    codec: int = Field(default=0, sa_type=SmallInteger)
+    data: bytes = Field(sa_type=LargeBinary)
+
+
+class Pending(SQLModel, table=True):
+    """Calls that wait for enrichment, in order of arrival."""
+
+    __tablename__ = "pending"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "id"),)
+    project_id: int
+    id: int = _big()
+    received: int = _big()
+
+
+class Enrichment(SQLModel, table=True):
+    """The signals of one call, in one row. `cost_usd` is None where no price is known."""
+
+    __tablename__ = "enrichment"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "id"),)
+    project_id: int
+    id: int = _big()
+    version: int
+    cost_usd: float | None = Field(default=None, sa_type=Float)
+    signals: dict[str, Any] = Field(sa_type=Json)
+
+
+class Feedback(SQLModel, table=True):
+    """What was said of a span, trace or session. The key is the writer's, so that a repeated report replaces."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "id"),
+        Index("feedback_target", "project_id", "trace_id", "span_id"),
+        Index("feedback_identity", "project_id", "identity", unique=True),
+        Index("feedback_time", "project_id", "time"),
+    )
+    project_id: int
+    id: int = _big()
+    identity: bytes = Field(sa_type=LargeBinary)
+    time: int = _big()
+    received: int = _big()
+    trace_id: bytes | None = Field(default=None, sa_type=LargeBinary)
+    span_id: bytes | None = Field(default=None, sa_type=LargeBinary)
+    session_id: bytes | None = Field(default=None, sa_type=LargeBinary)
+    name: str
+    value: float | None = None
+    flag: int = Field(default=0, sa_type=SmallInteger)
+    label: str | None = None
+    comment: str | None = Field(default=None, sa_type=Text)
+    correction: str | None = Field(default=None, sa_type=Text)
+    annotator: str = "human"
+    annotator_id: str | None = None
+
+
+class Reject(SQLModel, table=True):
+    """A record that could not be taken: why, from whom, and a shape of it without any text."""
+
+    __tablename__ = "reject"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "id"),)
+    project_id: int
+    id: int = _big()
+    time: int = _big()
+    sender: str
+    reason: str
+    shape: str | None = Field(default=None, sa_type=Text)
+
+
+class Sender(SQLModel, table=True):
+    """Who sends: counters per sender, and the attribute names it uses that no dialect knows."""
+
+    __tablename__ = "sender"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "name"),)
+    project_id: int
+    name: str
+    first_seen: int = _big()
+    last_seen: int = _big()
+    accepted: int = _big(default=0)
+    rejected: int = _big(default=0)
+    duplicates: int = _big(default=0)
+    unmapped: dict[str, int] | None = Field(default=None, sa_type=Json)
+
+
+class DirtyBlock(SQLModel, table=True):
+    """An hour or day whose profiles no longer match its calls; `since` is when it first became so."""
+
+    __tablename__ = "dirty_block"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "length", "start"),)
+    project_id: int
+    length: str
+    start: int = _big()
+    since: int = _big()
+
+
+class Profile(SQLModel, table=True):
+    """Mergeable aggregate of one signal in one block and segment; `monitor.profile` has its algebra."""
+
+    __tablename__ = "profile"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "length", "dimension", "value", "signal", "start"),
+        Index("profile_block", "project_id", "length", "start"),
+    )
+    project_id: int
+    length: str
+    dimension: str
+    value: str
+    signal: str
+    start: int = _big()
+    kind: str
+    n: int = _big()
+    users: int = _big()
+    total: float | None = None
+    total_square: float | None = None
+    user_total: float | None = None
+    user_total_square: float | None = None
+    sketch: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class Segment(SQLModel, table=True):
+    """Which segments exist, since when, and how large they are: the filter's options, and what appeared when."""
+
+    __tablename__ = "segment"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "dimension", "value"),)
+    project_id: int
+    dimension: str
+    value: str
+    first_seen: int = _big()
+    last_seen: int = _big()
+
+
+class Verdict(SQLModel, table=True):
+    """The answer of one indicator for one stream and window."""
+
+    __tablename__ = "verdict"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "indicator", "signal", "dimension", "value", "start"),
+        Index("verdict_start", "project_id", "start"),
+    )
+    project_id: int
+    indicator: str
+    signal: str
+    dimension: str
+    value: str
+    start: int = _big()
+    end: int = _big()
+    window_start: int = _big()
+    computed: int = _big()
+    state: str
+    reason: str = Field(sa_type=Text)
+    number: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = _big()
+    effective_n: float = 0.0
+    baseline: float | None = None
+    effect: float | None = None
+    effect_low: float | None = None
+    effect_high: float | None = None
+    detail: dict[str, Any] | None = Field(default=None, sa_type=Json)
+
+
+class Incident(SQLModel, table=True):
+    """One trouble as people see it: alerts that began together."""
+
+    __tablename__ = "incident"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "id"),
+        Index("incident_state", "project_id", "state"),
+    )
+    project_id: int
+    id: int = _big()
+    state: str
+    severity: str
+    title: str = Field(sa_type=Text)
+    since: int = _big()
+    opened: int = _big()
+    resolved: int | None = _big(default=None)
+    detail: dict[str, Any] | None = Field(default=None, sa_type=Json)
+
+
+class Alert(SQLModel, table=True):
+    """A stream in trouble: at most one open alert for each indicator, signal and segment."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "id"),
+        Index("alert_stream", "project_id", "indicator", "signal", "dimension", "value"),
+        Index("alert_incident", "project_id", "incident_id"),
+    )
+    project_id: int
+    id: int = _big()
+    incident_id: int | None = _big(default=None)
+    indicator: str
+    signal: str
+    dimension: str
+    value: str
+    state: str
+    severity: str
+    since: int = _big()
+    opened: int = _big()
+    changed: int = _big()
+    resolved: int | None = _big(default=None)
+    streak: int = 0
+    detail: dict[str, Any] | None = Field(default=None, sa_type=Json)
+
+
+class Notification(SQLModel, table=True):
+    """The outbox: what was to be said through which channel, and how that went."""
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "id"),
+        Index("notification_due", "state", "due"),
+    )
+    project_id: int
+    id: int = _big()
+    incident_id: int | None = _big(default=None)
+    channel: str
+    kind: str
+    key: str
+    subject: str
+    text: str = Field(sa_type=Text)
+    html: str = Field(sa_type=Text)
+    data: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    state: str
+    created: int = _big()
+    due: int = _big()
+    attempts: int = 0
+    delivered: int | None = _big(default=None)
+    note: str = ""
+
+
+class JobRun(SQLModel, table=True):
+    """One slot of a job: the unique key is the lease, so that each slot runs once whatever the number of processes."""
+
+    __tablename__ = "job_run"
+    __table_args__ = (PrimaryKeyConstraint("job", "slot"), Index("job_run_started", "job", "started"))
+    job: str
+    slot: int = _big()
+    process: str
+    started: int = _big()
+    heartbeat: int = _big()
+    finished: int | None = _big(default=None)
+    done: int = _big(default=0)
+    state: str
+    note: str = Field(default="", sa_type=Text)
+
+
+class Value(SQLModel, table=True):
+    """Small facts of the installation: the secret key, marks of how far something got."""
+
+    __tablename__ = "value"
+    name: str = Field(primary_key=True)
+    data: str = Field(sa_type=Text)
+
+
+class ApiKey(SQLModel, table=True):
+    """A write-only key for senders or a key that may read; only its hash is kept."""
+
+    __tablename__ = "api_key"
+    prefix: str = Field(primary_key=True)
+    digest: bytes = Field(sa_type=LargeBinary)
+    project: str
+    scope: str
+    note: str = ""
+    created: int = _big()
+    last_used: int | None = _big(default=None)
+    revoked: int | None = _big(default=None)
+
+
+class Account(SQLModel, table=True):
+    """A person who may log in."""
+
+    __tablename__ = "account"
+    name: str = Field(primary_key=True)
+    digest: str
+    created: int = _big()
+    disabled: int | None = _big(default=None)
+
+
+class Login(SQLModel, table=True):
+    """A login session; only the hash of its token is kept."""
+
+    __tablename__ = "login"
+    digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    account: str
+    created: int = _big()
+    expires: int = _big()
