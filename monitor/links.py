@@ -1,0 +1,49 @@
+"""Addresses inside the dashboard: one scheme for pages, mails and the API.
+
+The filter lives in the query string: `project`, `from` and `to` (ISO 8601) or `range` (such as `7d`), `segment`
+(`dimension:value`), `compare` (another segment), and for the explorer `signal`, `text`, `trace`, `span`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import urlencode
+
+from monitor.contracts import Segment
+
+
+def segment_parameter(segment: Segment) -> str:
+    """`dimension:value`, or nothing for all traffic."""
+    return f"{segment.dimension}:{segment.value}" if segment.dimension else ""
+
+
+def parse_segment(text: str) -> Segment:
+    """The segment of such a parameter; all traffic where it names none."""
+    dimension, separator, value = text.partition(":")
+    return Segment(dimension, value) if separator and dimension else Segment()
+
+
+def page_link(
+    path: str,
+    *,
+    project: str = "",
+    start: datetime | None = None,
+    end: datetime | None = None,
+    segment: Segment | None = None,
+    base: str = "",
+    **more: str,
+) -> str:
+    """Address of a page with its filter; `base` makes it absolute, for mails. Empty parameters are left out."""
+    parameters = {
+        "project": project,
+        "from": _iso(start),
+        "to": _iso(end),
+        "segment": segment_parameter(segment) if segment else "",
+        **more,
+    }
+    query = urlencode({name: value for name, value in parameters.items() if value})
+    return f"{base.rstrip('/')}{path}{'?' + query if query else ''}"
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%MZ") if moment else ""
