@@ -143,7 +143,7 @@ class Evidence:
     the healthy past, block by block (for indicators against "others": the rest of the dimension in the same window).
     `looks` is the number of judgements a quarter that share the false-alarm allowance: streams times windows. `now` is
     the time as of which the judgement is made. `facts` are the monitor's own numbers, for indicators of the pulse.
-    `changed` holds, while an alert is open on the stream, every block since its change; `reference` then ends before it.
+    `changed` holds, while an alert is open on the stream, every block since its change; `reference` ends before it.
     """
 
     signal: Signal

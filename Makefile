@@ -1,0 +1,62 @@
+# make demo, make test: both set up all they need in .venv.
+# PYTHON chooses the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format types imports bench wheel clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.runtime ## load the packaged real sample, run every job over it, serve the dashboard
+	$(BIN)/llmops-monitor demo $(DEMO_FLAGS)
+
+test: $(VENV)/.development ## all tests but the slow ones
+	$(PYTEST) -n $(WORKERS) $(PYTEST_FLAGS)
+
+test-slow: $(VENV)/.development ## calibration, soak and fault tests that run for minutes
+	$(PYTEST) -m slow $(PYTEST_FLAGS)
+
+lint: $(VENV)/.development ## style
+	$(BIN)/ruff check --output-format concise
+	$(BIN)/ruff format --check
+
+format: $(VENV)/.development ## put the style right
+	$(BIN)/ruff check --fix --output-format concise
+	$(BIN)/ruff format
+
+types: $(VENV)/.development ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.development ## data flows one way
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.development ## benchmarks, against baselines measured in the same run
+	$(BIN)/python -m tests.benchmarks
+
+wheel: $(VENV)/.development ## build the wheel and try it, installed, in an environment of its own
+	sh tests/smoke_wheel.sh "$(PYTHON)"
+
+clean: ## remove what was made, but not your stores
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/install_debian.sh python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --group dev
+	@command -v chromium >/dev/null || sh tests/install_debian.sh chromium
+	@touch $@
