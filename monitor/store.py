@@ -108,7 +108,7 @@ class Store:
         changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
-    def project(self, name: str, moment: int) -> int:
+    def project(self, name: str, moment: int, note: str = "") -> int:
         """The id of a project, which is made (as of `moment`, microseconds) where it is new.
 
         Raises StoreError in the very rare case that two names have one id.
@@ -119,7 +119,7 @@ class Store:
         identifier = project_id(name)
         with self.write() as connection:
             self.insert_new(
-                connection, tables.Project, [{"id": identifier, "name": name, "created": moment, "note": ""}]
+                connection, tables.Project, [{"id": identifier, "name": name, "created": moment, "note": note}]
             )
             stored = connection.execute(
                 sql_select(table_of(tables.Project).c.name).where(table_of(tables.Project).c.id == identifier)
