@@ -19,9 +19,7 @@ AFTER_MIDNIGHT = timedelta(minutes=20)
 BATCH = 200
 
 
-def replay(
-    store: Store, settings: Settings, end: datetime, progress: Callable[[datetime, int], None] = lambda day, calls: None
-) -> int:
+def replay(store: Store, settings: Settings, end: datetime, progress: Callable[[datetime, int], None]) -> int:
     """Loads all calls up to `end` and runs all jobs as of the end of each day; answers the number of calls.
 
     `progress` is told each day and how many calls came in so far.
