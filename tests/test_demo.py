@@ -1,0 +1,151 @@
+"""The demo states what is known of its data: every published figure, the change that happened, and nothing before it."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor.clock import BlockLength, from_microseconds
+from monitor.contracts import Kind, Segment
+from monitor.demo.sample import WEEKS, switch_time
+from monitor.identifiers import project_id
+from monitor.profile import Profile, merge
+from monitor.queries import alerts as alert_queries
+from monitor.queries import series
+from monitor.store import Store
+from tests.demo_store import END, demo_settings, replayed
+
+SWITCH = switch_time(END)
+START = END - timedelta(weeks=WEEKS)
+PROJECT = project_id("default")
+
+# As published by the authors: task, model, calls a snapshot, verdict, share March and June, mean characters March and June.
+PUBLISHED = [
+    ("prime", "gpt-4", 1000, "accuracy", 0.840, 0.511, 638.3, 3.9),
+    ("prime", "gpt-3.5-turbo", 1000, "accuracy", 0.496, 0.762, 730.4, 891.2),
+    ("sensitive_questions", "gpt-4", 100, "answered_directly", 0.21, 0.05, 652.4, 141.4),
+    ("sensitive_questions", "gpt-3.5-turbo", 100, "answered_directly", 0.02, 0.08, 353.6, 298.4),
+    ("leetcode_easy", "gpt-4", 50, "directly_executable", 0.52, 0.10, 401.4, 496.2),
+    ("leetcode_easy", "gpt-3.5-turbo", 50, "directly_executable", 0.22, 0.02, 685.3, 698.0),
+]
+# Exact sums of the authors' bills, US dollars.
+COSTS = {("prime", "gpt-4"): (13.82736, 1.07364), ("leetcode_easy", "gpt-4"): (1.05966, 1.12752)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return replayed(tmp_path_factory.getbasetemp().parent / "demo")
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path) -> Iterator[Store]:
+    store = Store.open(demo_settings(folder))
+    yield store
+    store.close()
+
+
+def total(store: Store, segment: Segment, signal: str, start: datetime, end: datetime) -> Profile:
+    read = series.read_profiles(store, PROJECT, BlockLength.DAY, start, end, signals=[signal], segments=[segment])
+    blocks = read[(segment, signal)]
+    return merge((block.profile for block in blocks), blocks[0].profile.kind)
+
+
+@pytest.mark.parametrize(("task", "model", "calls", "verdict", "before", "after", "long", "short"), PUBLISHED)
+def test_published_figures_come_out_of_the_store(
+    demo: Store, task: str, model: str, calls: int, verdict: str, before: float, after: float, long: float, short: float
+) -> None:
+    segment = Segment("model_family+feature", f"{model} + {task}")
+    for (start, end), share, characters in (((START, SWITCH), before, long), ((SWITCH, END), after, short)):
+        judged = total(demo, segment, f"feedback.{verdict}", start, end)
+        assert (judged.kind, judged.n) == (Kind.FLAG, calls)
+        assert judged.mean == pytest.approx(share, abs=1e-9)
+        length = total(demo, segment, "response_characters", start, end)
+        assert length.n == calls
+        assert round(length.mean or 0, 1) == characters
+
+
+@pytest.mark.parametrize("case", ["prime", "composite"])
+def test_the_swap_that_the_overall_accuracy_hides(demo: Store, case: str) -> None:
+    published = {"prime": (0.976, 0.024), "composite": (0.704, 0.998)}
+    from monitor.queries import calls
+
+    for (start, end), share in zip(((START, SWITCH), (SWITCH, END)), published[case], strict=True):
+        right = 0
+        n = 0
+        page = calls.list_calls(demo, PROJECT, start, end, segment=Segment("tag.case", case), limit=2000)
+        for call in page.rows:
+            if call.model.startswith("gpt-4"):
+                whole = calls.one_call(demo, PROJECT, call.trace_id, call.span_id)
+                right += int(next(item.value for item in whole.feedback if item.name == "accuracy"))
+                n += 1
+        assert (n, right / n) == (500, pytest.approx(share))
+
+
+@pytest.mark.parametrize(("task", "model"), list(COSTS))
+def test_costs_are_exact(demo: Store, task: str, model: str) -> None:
+    segment = Segment("model_family+feature", f"{model} + {task}")
+    for (start, end), dollars in zip(((START, SWITCH), (SWITCH, END)), COSTS[task, model], strict=True):
+        assert total(demo, segment, "cost_usd", start, end).total == pytest.approx(dollars, abs=1e-9)
+
+
+def test_nothing_is_alarmed_before_the_switch_and_the_change_is_after_it(demo: Store) -> None:
+    incidents = alert_queries.incidents(demo, PROJECT)
+    assert incidents
+    assert min(incident.opened for incident in incidents) > SWITCH
+    alerts = [alert for incident in incidents for alert in incident.alerts]
+    found = {(alert.segment.value, alert.signal): alert for alert in alerts}
+    for signal in ("response_characters", "feedback.accuracy"):
+        alert = found["gpt-4 + prime", signal]
+        assert abs(alert.since - SWITCH) <= timedelta(days=1)
+        assert alert.opened - SWITCH <= timedelta(days=2)
+
+
+def mails(folder: Path) -> list[tuple[str, str, str]]:
+    read = []
+    for path in sorted((folder / "mails").glob("*.eml")):
+        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        text = message.get_body(("plain",))
+        html = message.get_body(("html",))
+        assert text is not None
+        assert html is not None
+        read.append((str(message["subject"]), text.get_content(), html.get_content()))
+    return read
+
+
+def test_a_mail_states_the_change(folder: Path) -> None:
+    opened = [mail for mail in mails(folder) if "gpt-4 + prime" in mail[0]]
+    assert opened
+    subject, text, html = opened[0]
+    assert re.search(r"84(\.0)?\s?%", subject + text)
+    for body in (text, html):
+        assert "638" in body
+        assert f"{SWITCH:%-d %b}" in body or f"{SWITCH:%d %b}" in body or f"{SWITCH:%Y-%m-%d}" in body
+        assert "gpt-4 + prime" in body
+        assert "interval" in body
+        assert "/explorer?" in body
+
+
+def test_the_weekly_summary_has_the_figures_of_all_calls_since(folder: Path) -> None:
+    last = mails(folder)[-1]
+    assert "51.1" in last[1]
+    assert "84.0" in last[1]
+
+
+def test_every_time_is_told_once(folder: Path) -> None:
+    subjects = [subject for subject, _, _ in mails(folder)]
+    assert len(subjects) == len(set(subjects))
+    assert len(subjects) <= 12
+
+
+def test_the_page_says_that_arrival_times_are_synthetic(demo: Store) -> None:
+    from monitor.queries import options
+
+    (project,) = [found for found in options.projects(demo) if found.id == PROJECT]
+    assert "synthetic" in project.note
+    assert from_microseconds(0) < END
