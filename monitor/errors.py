@@ -5,7 +5,8 @@ MonitorError
 ├── InputError             what was sent or named cannot be used (HTTP 4xx, exit code 2)
 │   ├── NotFound           what was asked for does not exist (HTTP 404)
 │   └── TooLarge           over a stated limit (HTTP 413)
-├── Busy                   no room just now, try again later (HTTP 429 or 503 with Retry-After)
+├── Busy                   no room just now, try again later (HTTP 429 with Retry-After)
+│   └── Unavailable        the database cannot be written just now (HTTP 503 with Retry-After)
 ├── StoreError             the database refused, is locked, full or of another version
 └── PluginError            a plug-in breaks its contract
 
@@ -45,6 +46,10 @@ class Busy(MonitorError):
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Unavailable(Busy):
+    """The database cannot be written just now; what was sent has not been stored."""
 
 
 class StoreError(MonitorError):

@@ -1,0 +1,135 @@
+"""Group commit: everything that waits is written in one transaction, and its fsync is paid once.
+
+There is no thread of its own. Whoever submits while nobody writes becomes the writer and takes all that waits with it;
+the others sleep until their part is done. So one writer at a time, no hand-over while traffic is thin, and nothing that
+a fork or a crash could leave behind half alive.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from monitor.errors import Busy
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_GROUP_RECORDS = 5_000
+WAIT_SECONDS = 60.0
+
+
+class _Ticket(Generic[Item, Result]):
+    """One item on its way: it ends with a result or with an error, and `done` says so."""
+
+    __slots__ = ("done", "error", "item", "result", "size")
+
+    def __init__(self, item: Item, size: int) -> None:
+        self.item = item
+        self.size = size
+        self.done = False
+        self.result: Result | None = None
+        self.error: Exception | None = None
+
+    def outcome(self) -> Result:
+        if self.error is not None:
+            raise self.error
+        assert self.result is not None  # noqa: S101 - a ticket that is done has one or the other
+        return self.result
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Collects items of many threads for `write`, which stores all of them in one transaction or raises.
+
+    `limit` bounds the records that wait. When a group fails, its items are written again one by one, so that one bad
+    item does not fail its neighbours; the error then reaches only the thread that submitted it.
+    """
+
+    def __init__(self, write: Callable[[Sequence[Item]], Sequence[Result]], limit: int) -> None:
+        self._write = write
+        self._limit = limit
+        self._waiting: deque[_Ticket[Item, Result]] = deque()
+        self._records = 0
+        self._guard = threading.Lock()
+        self._turn = threading.Lock()
+        self._closed = False
+
+    @property
+    def records_waiting(self) -> int:
+        """Records that have been handed in and are not written yet."""
+        return self._records
+
+    def submit(self, items: Sequence[tuple[Item, int]]) -> list[Result]:
+        """Writes items, each with its number of records; returns when all of them are committed.
+
+        Raises Busy when too much waits already, or whatever the writing of an item raised.
+        """
+        tickets = [_Ticket[Item, Result](item, size) for item, size in items]
+        self._enqueue(tickets)
+        while not all(ticket.done for ticket in tickets):
+            if not self._turn.acquire(timeout=WAIT_SECONDS):
+                raise Busy("The store has not taken the records in time; send them again.", retry_after=5)
+            try:
+                if not all(ticket.done for ticket in tickets):
+                    self._write_group()
+            finally:
+                self._turn.release()
+        return [ticket.outcome() for ticket in tickets]
+
+    def close(self) -> None:
+        """Refuses what comes from now on and waits for what is being written."""
+        with self._guard:
+            self._closed = True
+        with self._turn:
+            while self._waiting:
+                self._write_group()
+
+    def _enqueue(self, tickets: list[_Ticket[Item, Result]]) -> None:
+        size = sum(ticket.size for ticket in tickets)
+        with self._guard:
+            if self._closed:
+                raise Busy("The monitor is shutting down; send the records again.", retry_after=5)
+            if self._records and self._records + size > self._limit:
+                raise Busy(f"{self._records} records are waiting to be stored already; send again a little later.")
+            self._records += size
+            self._waiting.extend(tickets)
+
+    def _take(self) -> list[_Ticket[Item, Result]]:
+        group: list[_Ticket[Item, Result]] = []
+        records = 0
+        with self._guard:
+            while self._waiting and (not group or records + self._waiting[0].size <= MAX_GROUP_RECORDS):
+                ticket = self._waiting.popleft()
+                records += ticket.size
+                group.append(ticket)
+        return group
+
+    def _write_group(self) -> None:
+        group = self._take()
+        try:
+            self._settle(group)
+        finally:
+            for ticket in group:
+                if not ticket.done:
+                    ticket.error = Busy("The writer was interrupted; send the records again.")
+                    ticket.done = True
+            with self._guard:
+                self._records -= sum(ticket.size for ticket in group)
+
+    def _settle(self, group: list[_Ticket[Item, Result]]) -> None:
+        try:
+            results = self._write([ticket.item for ticket in group])
+        except Exception as error:
+            if len(group) > 1 and not isinstance(error, Busy):
+                for ticket in group:
+                    self._settle([ticket])
+                return
+            for ticket in group:
+                ticket.error = error
+                ticket.done = True
+            return
+        for ticket, result in zip(group, results, strict=True):
+            ticket.result = result
+            ticket.done = True
