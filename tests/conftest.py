@@ -14,9 +14,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlmodel import SQLModel
 
-from monitor import tables
+from monitor import migrate
 from monitor.clock import to_microseconds
 from monitor.settings import Settings
 from monitor.store import Store
@@ -36,11 +35,6 @@ def _no_settings_from_outside() -> None:
     Settings.model_config["env_file"] = None
 
 
-def _make_schema(store: Store) -> None:
-    assert tables.Span
-    SQLModel.metadata.create_all(store.writer)
-
-
 class PostgresServer:
     """A PostgreSQL of this test session; `database()` copies a fresh one from the template in a few milliseconds."""
 
@@ -51,7 +45,7 @@ class PostgresServer:
         self._execute("SELECT pg_reload_conf()")
         self._execute("CREATE DATABASE template_store")
         store = Store(self._named("template_store"))
-        _make_schema(store)
+        migrate.upgrade(store)
         store.close()
 
     def database(self, template: str = "template_store") -> str:
@@ -99,7 +93,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the schema and nothing in it."""
     path = tmp_path_factory.mktemp("template") / "template.db"
     store = Store(f"sqlite:///{path}")
-    _make_schema(store)
+    migrate.upgrade(store)
     store.close()
     return path
 
