@@ -247,7 +247,7 @@ class Notification:
     """
 
     key: str
-    kind: Literal["opened", "resolved", "summary"]
+    kind: Literal["opened", "worse", "resolved", "summary"]
     project: str
     subject: str
     text: str

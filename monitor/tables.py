@@ -241,6 +241,7 @@ class Verdict(SQLModel, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("project_id", "indicator", "signal", "dimension", "value", "start"),
         Index("verdict_start", "project_id", "start"),
+        Index("verdict_computed", "project_id", "computed"),
     )
     project_id: int
     indicator: str
