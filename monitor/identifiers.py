@@ -13,7 +13,7 @@ import re
 import secrets
 from datetime import datetime
 
-from monitor.clock import to_microseconds
+from monitor.clock import from_microseconds, to_microseconds
 
 _START_MILLISECONDS = 1_577_836_800_000  # 2020-01-01T00:00:00Z
 _SEQUENCE_BITS = 22
@@ -28,6 +28,11 @@ def id_floor(moment: datetime) -> int:
     """Smallest id a span that started at `moment` can have: the bounds of a time range in ids."""
     milliseconds = to_microseconds(moment) // 1000 - _START_MILLISECONDS
     return max(milliseconds, 0) << _SEQUENCE_BITS
+
+
+def id_time(identifier: int) -> datetime:
+    """The moment, to the millisecond, of which an id was made."""
+    return from_microseconds(((identifier >> _SEQUENCE_BITS) + _START_MILLISECONDS) * 1000)
 
 
 def new_id(moment: datetime) -> int:

@@ -1,0 +1,283 @@
+"""What a list of calls is narrowed to, and the SQL that says so.
+
+A condition on a signal is written in an address as
+
+=====================  ================================================================
+`refusal:true`         a flag that is set (`false`: measured and not set)
+`latency_s:2..`        a number from 2 (`..5` up to 5, `2..5` between, `..` measured at all)
+`format:json`          a category with that value
+`refusal`              a flag on its worse side (false where up is good); else measured at all
+=====================  ================================================================
+
+Several are joined by `;`. Signals `feedback.<name>` mean the feedback given on the call, its trace or its session.
+Numbers with a column of their own are read there; others from the call's row of signals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Text, and_, case, cast, exists, false, func, or_, select, true
+
+from monitor import tables
+from monitor.contracts import WHOLE, Kind, Segment
+from monitor.errors import InputError
+from monitor.identifiers import pack_identifier
+from monitor.profile import OTHER
+from monitor.store import Store, table_of
+
+SPAN = table_of(tables.Span)
+ENRICHMENT = table_of(tables.Enrichment)
+FEEDBACK = table_of(tables.Feedback)
+_SEGMENT = table_of(tables.Segment)
+
+FEEDBACK_PREFIX = "feedback."
+_RANGE = re.compile(r"\s*([-+.\deE]*)\s*\.\.\s*([-+.\deE]*)\s*\Z")
+_NAME = re.compile(r"[^\";:]{1,120}\Z")
+_TEXT_COLUMNS = ("model", "provider", "environment", "release", "prompt_version", "feature", "finish_reason")
+_NUMBER_COLUMNS = ("latency_s", "time_to_first_token_s", "input_tokens", "output_tokens")
+_SESSIONS_CAP = 2_000
+
+
+@dataclass(frozen=True)
+class SignalCondition:
+    """One condition on a signal. Without value and bounds: the worse side of a flag, else measured at all."""
+
+    name: str
+    value: str | None = None
+    low: float | None = None
+    high: float | None = None
+    measured: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> SignalCondition:
+        """The condition that is written so; raises InputError where it is none."""
+        name, separator, rest = text.strip().partition(":")
+        if not _NAME.match(name):
+            raise InputError(f"{text!r} is not a condition on a signal; write name, name:value or name:low..high.")
+        if not separator:
+            return cls(name)
+        bounds = _RANGE.match(rest)
+        if bounds is None:
+            return cls(name, value=rest)
+        try:
+            low, high = (float(bound) if bound else None for bound in bounds.groups())
+        except ValueError:
+            return cls(name, value=rest)
+        return cls(name, low=low, high=high, measured=low is None and high is None)
+
+    def __str__(self) -> str:
+        if self.value is not None:
+            return f"{self.name}:{self.value}"
+        if self.measured or self.low is not None or self.high is not None:
+            low, high = ("" if bound is None else f"{bound:g}" for bound in (self.low, self.high))
+            return f"{self.name}:{low}..{high}"
+        return self.name
+
+    def resolved(self) -> SignalCondition:
+        """The same with a bare name spelt out by what is known of the signal."""
+        if self.value is not None or self.measured or self.low is not None or self.high is not None:
+            return self
+        from monitor.signals import registry
+
+        signal = registry().get(self.name)
+        if signal is not None and signal.kind is Kind.FLAG:
+            return replace(self, value="false" if signal.good == "up" else "true")
+        return replace(self, measured=True)
+
+
+def parse_conditions(text: str) -> tuple[SignalCondition, ...]:
+    """The conditions of an address; raises InputError where one is malformed."""
+    return tuple(SignalCondition.parse(part) for part in text.split(";") if part.strip())
+
+
+@dataclass(frozen=True)
+class CallFilter:
+    """Which calls: from `start` up to before `end`, and all conditions together.
+
+    `text` is looked for in prompt, response and context, without regard to case.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    segment: Segment = WHOLE
+    signals: tuple[SignalCondition, ...] = ()
+    status: Literal["", "ok", "error"] = ""
+    session: str = ""
+    user: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Where:
+    """SQL conditions on the span table; `heavy` where each row costs a look into another table."""
+
+    clauses: tuple[ColumnElement[bool], ...]
+    heavy: bool
+
+
+def where(store: Store, project_id: int, wanted: CallFilter) -> Where:
+    """The SQL of a filter, but for its time range and its text."""
+    given = (wanted.segment.dimension, wanted.segment.value, wanted.session, wanted.user, *map(str, wanted.signals))
+    if any("\0" in text for text in given):
+        return Where((false(),), heavy=False)  # no stored text holds one, and PostgreSQL refuses it
+    builder = _Builder(store, project_id)
+    clauses: list[ColumnElement[bool]] = [SPAN.c.kind == "llm"]
+    if wanted.segment != WHOLE:
+        clauses += builder.segment(wanted.segment)
+    if wanted.status:
+        clauses.append(SPAN.c.status == (1 if wanted.status == "error" else 0))
+    if wanted.session:
+        clauses.append(SPAN.c.session_id == pack_identifier(wanted.session))
+    if wanted.user:
+        clauses.append(SPAN.c.user == pack_identifier(wanted.user))
+    clauses += [builder.signal(condition.resolved()) for condition in wanted.signals]
+    return Where(tuple(clauses), builder.heavy)
+
+
+class _Builder:
+    def __init__(self, store: Store, project_id: int) -> None:
+        self._store = store
+        self._project_id = project_id
+        self.heavy = False
+
+    def segment(self, segment: Segment) -> list[ColumnElement[bool]]:
+        """A pair is both of its dimensions; its values are joined by " + "."""
+        dimensions = segment.dimension.split("+")
+        values = segment.value.split(" + ", len(dimensions) - 1)
+        if len(values) != len(dimensions) or '"' in segment.dimension:
+            return [false()]
+        return [self._dimension(name, value) for name, value in zip(dimensions, values, strict=True)]
+
+    def _dimension(self, name: str, value: str) -> ColumnElement[bool]:
+        if value == OTHER:
+            known = [other for other in self._known(name) if other != OTHER]
+            return and_(*(~self._dimension(name, other) for other in known)) if known else true()
+        if name == "model_family":
+            from monitor.model_names import model_family
+
+            return SPAN.c.model.in_(
+                [model for model in self._known("model") if model_family(model) == value] or [value]
+            )
+        if name in _TEXT_COLUMNS:
+            return SPAN.c[name] == value
+        if name.startswith("tag."):
+            return func.coalesce(self._text(SPAN.c.tags, name.removeprefix("tag.")) == _spelt(value), false())
+        return self._of_signals(lambda signals: self._text(signals, name) == _spelt(value))
+
+    def _known(self, dimension: str) -> Sequence[str]:
+        statement = select(_SEGMENT.c.value).where(
+            _SEGMENT.c.project_id == self._project_id, _SEGMENT.c.dimension == dimension
+        )
+        with self._store.read() as connection:
+            return connection.execute(statement).scalars().all()
+
+    def signal(self, condition: SignalCondition) -> ColumnElement[bool]:
+        name = condition.name
+        clause: ColumnElement[bool]
+        if name.startswith(FEEDBACK_PREFIX):
+            clause = self._feedback(condition)
+        elif name == "calls":
+            clause = true()
+        elif name == "error":
+            clause = SPAN.c.status == (0 if condition.value == "false" else 1)
+        elif name in _NUMBER_COLUMNS:
+            clause = _number_is(SPAN.c[name], condition)
+        elif name in _TEXT_COLUMNS:
+            column = SPAN.c[name]
+            clause = column.is_not(None) if condition.value is None else column == condition.value
+        elif name == "cost_usd":
+            clause = self._enriched(_number_is(ENRICHMENT.c.cost_usd, condition))
+        else:
+            clause = self._of_signals(lambda signals: self._json_is(signals, condition))
+        return clause
+
+    def _of_signals(self, test: Any) -> ColumnElement[bool]:
+        return self._enriched(test(ENRICHMENT.c.signals))
+
+    def _enriched(self, clause: ColumnElement[bool]) -> ColumnElement[bool]:
+        self.heavy = True
+        return exists(
+            select(ENRICHMENT.c.id).where(
+                ENRICHMENT.c.project_id == SPAN.c.project_id, ENRICHMENT.c.id == SPAN.c.id, clause
+            )
+        )
+
+    def _json_is(self, signals: Any, condition: SignalCondition) -> ColumnElement[bool]:
+        if condition.value is not None:
+            return self._text(signals, condition.name) == _spelt(condition.value)
+        if condition.measured:
+            return self._type(signals, condition.name).is_not(None)
+        # A CASE is evaluated in order, so that a text is never cast to a number.
+        number = case(
+            (self._type(signals, condition.name).in_(("integer", "real", "number")), signals[condition.name].as_float())
+        )
+        return _number_is(number, condition)
+
+    def _type(self, column: Any, name: str) -> ColumnElement[str]:
+        if self._store.is_sqlite:
+            return func.json_type(column, f'$."{name}"')
+        return func.jsonb_typeof(column[name])
+
+    def _text(self, column: Any, name: str) -> ColumnElement[str]:
+        """A JSON value as text; truth values are `true` and `false` on both engines."""
+        text = cast(column[name].as_string(), Text)
+        if self._store.is_sqlite:
+            kind = self._type(column, name)
+            return case((kind.in_(("true", "false")), kind), else_=text)
+        return text
+
+    def _feedback(self, condition: SignalCondition) -> ColumnElement[bool]:
+        self.heavy = True
+        given = [
+            FEEDBACK.c.project_id == self._project_id,
+            FEEDBACK.c.name == condition.name.removeprefix(FEEDBACK_PREFIX),
+            _feedback_is(condition),
+        ]
+        sessions = (
+            select(FEEDBACK.c.session_id)
+            .where(*given, FEEDBACK.c.trace_id.is_(None), FEEDBACK.c.session_id.is_not(None))
+            .limit(_SESSIONS_CAP)
+        )
+        with self._store.read() as connection:
+            of_sessions = connection.execute(sessions).scalars().all()
+        of_call = exists(
+            select(FEEDBACK.c.id).where(
+                *given,
+                FEEDBACK.c.trace_id == SPAN.c.trace_id,
+                or_(FEEDBACK.c.span_id == SPAN.c.span_id, FEEDBACK.c.span_id.is_(None)),
+            )
+        )
+        return or_(of_call, SPAN.c.session_id.in_(of_sessions)) if of_sessions else of_call
+
+
+def _feedback_is(condition: SignalCondition) -> ColumnElement[bool]:
+    if condition.value is None:
+        return true() if condition.measured else _number_is(FEEDBACK.c.value, condition)
+    alike = FEEDBACK.c.label == condition.value
+    if condition.value in ("true", "false"):
+        return or_(alike, FEEDBACK.c.value >= 0.5 if condition.value == "true" else FEEDBACK.c.value < 0.5)
+    return or_(alike, _number_is(FEEDBACK.c.value, condition))
+
+
+def _number_is(number: Any, condition: SignalCondition) -> ColumnElement[bool]:
+    if condition.value is not None:
+        try:
+            wanted = float(condition.value)
+        except ValueError:
+            return false()
+        return and_(number == wanted)
+    clauses = [number.is_not(None)]
+    if condition.low is not None:
+        clauses.append(number >= condition.low)
+    if condition.high is not None:
+        clauses.append(number <= condition.high)
+    return and_(*clauses)
+
+
+def _spelt(value: str) -> str:
+    return value.lower() if value.lower() in ("true", "false") else value
