@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import CursorResult
+from sqlalchemy.engine import CursorResult, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlmodel import SQLModel
 
@@ -62,6 +62,8 @@ class Store:
             self.reader = create_engine(url, hide_parameters=True, pool_size=8, max_overflow=24, pool_pre_ping=True)
             if durability == "relaxed":
                 event.listen(self.writer, "begin", _relax_postgresql)
+            for engine in (self.writer, self.reader):
+                event.listen(engine, "handle_error", _without_values)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -89,12 +91,14 @@ class Store:
         if rows:
             connection.execute(table_of(model).insert(), list(rows))
 
-    def insert_new(self, connection: Connection, model: type[SQLModel], rows: Sequence[Row]) -> int:
-        """Inserts the rows whose keys are not there yet; answers how many that were."""
+    def insert_new(
+        self, connection: Connection, model: type[SQLModel], rows: Sequence[Row], key: Sequence[str] = ()
+    ) -> int:
+        """Inserts the rows whose key (default: any unique key) is not there yet; answers how many that were."""
         if not rows:
             return 0
-        statement = self._insert(model).on_conflict_do_nothing()
-        return _count(connection.execute(statement, list(rows)))
+        statement = self.insert_statement(model).on_conflict_do_nothing(index_elements=list(key) or None)
+        return _count(connection.execute(statement, list(rows), execution_options={"preserve_rowcount": True}))
 
     def upsert(
         self, connection: Connection, model: type[SQLModel], rows: Sequence[Row], key: Sequence[str] = ()
@@ -104,7 +108,7 @@ class Store:
             return
         table = table_of(model)
         keys = list(key) or [column.name for column in table.primary_key.columns]
-        statement = self._insert(model)
+        statement = self.insert_statement(model)
         changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
@@ -146,7 +150,8 @@ class Store:
         self.writer.dispose()
         self.reader.dispose()
 
-    def _insert(self, model: type[SQLModel]) -> Any:
+    def insert_statement(self, model: type[SQLModel]) -> Any:
+        """An INSERT of the engine's own kind, which knows `on_conflict_do_update`."""
         maker = sqlite.insert if self.is_sqlite else postgresql.insert
         return maker(table_of(model))
 
@@ -162,6 +167,18 @@ def _count(result: CursorResult[Any]) -> int:
 
 def _relax_postgresql(connection: Connection) -> None:
     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def _without_values(context: ExceptionContext) -> None:
+    """PostgreSQL's messages quote values, keys and whole rows; only what went wrong is kept of them."""
+    original = context.original_exception
+    diagnosis = getattr(original, "diag", None)
+    if diagnosis is None or not diagnosis.message_primary:
+        return
+    message = diagnosis.message_primary.partition(': "')[0]
+    original.args = (message,)
+    if context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = (f"({type(original).__name__}) {message}",)
 
 
 def _prepare_sqlite(engine: Engine, durability: str, *, read_only: bool) -> None:
