@@ -86,22 +86,23 @@ class Signal:
 class Enricher:
     """Computes signals from calls alone: no store, no clock, no network.
 
-    `compute` gets a batch of calls and answers one mapping per call, in order: signal name to value, absent where it
-    cannot be measured. Raise `version` when values change, so that old ones can be computed again.
+    `compute` gets a batch of calls and the settings, and answers one mapping per call, in order: signal name to value,
+    absent where it cannot be measured. A vector is a sequence of floats. Raise `version` when values change, so that
+    old ones can be computed again.
     """
 
     name: str
     version: int
     signals: tuple[Signal, ...]
-    compute: Callable[[Sequence[Span]], list[dict[str, SignalValue]]]
+    compute: Callable[[Sequence[Span], Settings], list[dict[str, SignalValue]]]
 
 
 def each(
     function: Callable[[Span], dict[str, SignalValue]],
-) -> Callable[[Sequence[Span]], list[dict[str, SignalValue]]]:
-    """Makes a batch function out of one that looks at a single call."""
+) -> Callable[[Sequence[Span], Settings], list[dict[str, SignalValue]]]:
+    """Makes a batch function out of one that looks at a single call and needs no settings."""
 
-    def compute(calls: Sequence[Span]) -> list[dict[str, SignalValue]]:
+    def compute(calls: Sequence[Span], settings: Settings) -> list[dict[str, SignalValue]]:  # noqa: ARG001
         return [function(call) for call in calls]
 
     return compute

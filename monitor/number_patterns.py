@@ -17,10 +17,12 @@ _CONTEXT_CHARACTERS = 40
 _CARD = re.compile(
     r"(?<![\w.])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{4}([ -])\d{6}\2\d{4,5}|\d{12,19})(?![\w]|[.,]\d)"
 )
-_ISSUER = re.compile(r"4|5[1-5]|2[2-7]|3[47]|30[0-5]|3[689]|35|6011|64[4-9]|65|62|50|5[6-9]|6[037]")
+_ISSUER = re.compile(r"4|5[1-5]|2[2-7]|3[47]|30[0-5]|3[689]|35|2131|1800|6011|64[4-9]|65|62|50|5[6-9]|6[037]")
 _CARD_WORDS = re.compile(r"card|visa|master|amex|credit|debit|maestro|karte|carte|tarjeta|carta|cart[aã]o|\bcc\b", re.I)
 
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+_IBAN = re.compile(
+    r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])", re.IGNORECASE
+)
 # Lengths by country, SWIFT IBAN registry.
 _IBAN_LENGTHS = {
     country: length
@@ -61,8 +63,10 @@ _IPV6_CHARACTERS = frozenset("0123456789abcdefABCDEF:")
 _IPV6_GLOBAL = re.compile(r"(?:2[0-9a-f]{3}|3[0-9a-f]{3}|f[cd][0-9a-f]{2}|fe80):", re.IGNORECASE)
 
 _PHONE = re.compile(
-    r"(?<![\w.,/=#$€£-])(?:[+] ?\(?\d|\([+]?\d|\d)(?:[ .\-/()\u00a0]{0,3}\d){6,16}(?![\w%€$£]|[.,:/-]\d|-\w)"
+    r"(?<![\w.,/=#$€£-])(?:[+] ?\(?\d|\([+]?\d|\d)(?:[ .\-/()\u00a0]{0,3}\d){6,16}"
+    r"(?: ?x\d{1,6}| ?ext\.? ?\d{1,6})?(?![\w%€$£]|[.,:/-]\d|-\w)"
 )
+_EXTENSION = re.compile(r" ?(?:x|ext\.?) ?\d+\Z")
 _DIGIT_GROUPS = re.compile(r"\d+")
 _DATE = re.compile(
     r"(?:19|20)\d\d([-/. ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])(?!\d)"
@@ -110,7 +114,7 @@ def luhn(digits: str) -> bool:
 def find_ibans(text: str) -> Iterator[Range]:
     """Bank account numbers of the right length for their country whose check digits fit."""
     for match in _IBAN.finditer(text):
-        length = _IBAN_LENGTHS.get(match[0][:2])
+        length = _IBAN_LENGTHS.get(match[0][:2].upper())
         if length is None:
             continue
         end = match.start()
@@ -182,6 +186,7 @@ def find_phones(text: str, region: str) -> Iterator[Range]:
 
 
 def _looks_like_phone(candidate: str, before: str, region: str) -> bool:
+    candidate = _EXTENSION.sub("", candidate)
     groups = _DIGIT_GROUPS.findall(candidate)
     digits = "".join(groups)
     if _is_other_number(candidate, groups, digits) or _ISBN_WORDS.search(before):
@@ -192,10 +197,11 @@ def _looks_like_phone(candidate: str, before: str, region: str) -> bool:
     if candidate.startswith(("+", "(+")) or digits.startswith("00"):
         number = "+" + digits.removeprefix("00")
         return 8 <= len(digits) <= 17 and _plausible(number, None, strict=not named and len(groups) == 1)
+    if "." in candidate and not named:
+        return False
     if named and (len(groups) > 1 or digits.startswith("0")):
         return 7 <= len(digits) <= 13
-    grouped = len(groups) >= 3 or (len(groups) == 2 and "." not in candidate)
-    return (named or grouped) and _plausible(digits, region, strict=True)
+    return (named or len(groups) > 1) and _plausible(digits, region, strict=True)
 
 
 def _is_other_number(candidate: str, groups: list[str], digits: str) -> bool:
