@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, select, true
 
 from monitor import tables
 from monitor.clock import from_microseconds, to_microseconds
@@ -131,6 +131,11 @@ def open_incidents(store: Store, project_id: int) -> list[IncidentRecord]:
     return sorted(found, key=lambda item: (-SEVERITIES.index(item.severity), -item.opened.timestamp(), -item.id))
 
 
+def incidents(store: Store, project_id: int, *, limit: int = 200) -> list[IncidentRecord]:
+    """All incidents, open or not, the newest first."""
+    return _incidents(store, project_id, true(), limit)
+
+
 def past_incidents(
     store: Store, project_id: int, *, limit: int = 50, resolved_from: datetime | None = None
 ) -> list[IncidentRecord]:
@@ -238,20 +243,27 @@ def alert_record(row: RowMapping) -> AlertRecord:
 def _incidents(
     store: Store, project_id: int, condition: ColumnElement[bool], limit: int | None
 ) -> list[IncidentRecord]:
+    with store.read() as connection:
+        return read_incidents(connection, project_id, condition, limit)
+
+
+def read_incidents(
+    connection: Connection, project_id: int, condition: ColumnElement[bool], limit: int | None = None
+) -> list[IncidentRecord]:
+    """Incidents that meet a condition, the newest first, as this connection sees them."""
     statement = (
         select(_incident)
         .where(_incident.c.project_id == project_id, condition)
         .order_by(_incident.c.opened.desc(), _incident.c.id.desc())
         .limit(limit)
     )
-    with store.read() as connection:
-        rows = connection.execute(statement).mappings().all()
-        alerts: dict[int, list[AlertRecord]] = {row["id"]: [] for row in rows}
-        if rows:
-            for row in connection.execute(
-                select(_alert).where(_alert.c.project_id == project_id, _alert.c.incident_id.in_(list(alerts)))
-            ).mappings():
-                alerts[row["incident_id"]].append(alert_record(row))
+    rows = connection.execute(statement).mappings().all()
+    alerts: dict[int, list[AlertRecord]] = {row["id"]: [] for row in rows}
+    if rows:
+        for row in connection.execute(
+            select(_alert).where(_alert.c.project_id == project_id, _alert.c.incident_id.in_(list(alerts)))
+        ).mappings():
+            alerts[row["incident_id"]].append(alert_record(row))
     return [_incident_record(row, alerts[row["id"]]) for row in rows]
 
 
