@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
-# What marks a snapshot at the end of a name: a date, a month and day, a build number, a moving alias.
-_SNAPSHOT = re.compile(
-    r"[-@:_](?:(?:19|20)\d{2}-?[01]\d-?[0-3]\d|[01]\d[0-3]\d|[01]\d-(?:19|20)\d{2}|2\d(?:0[1-9]|1[0-2])|0\d\d|v\d+(?::\d+)?|latest)\Z"
-)
+# What snapshots append to a family's name: -0613, -20241022, -2024-08-06, @001, -001, -latest, -preview.
+_SNAPSHOT = re.compile(r"(?:[-@:_](?:20\d{2}-?\d{2}-?\d{2}|\d{2}-\d{2}|\d{3,4}|v\d+:\d+|latest|preview))+\Z")
 
 
-@lru_cache(maxsize=4096)
 def model_family(model: str) -> str:
-    """The name without its snapshot: `gpt-4-0613` is of `gpt-4`, `claude-3-5-haiku-20241022` of `claude-3-5-haiku`."""
-    while True:
-        shorter = _SNAPSHOT.sub("", model)
-        if shorter == model or not shorter:
-            return model
-        model = shorter
+    """The model without its snapshot: gpt-4-0613 is gpt-4, claude-3-5-sonnet-20241022 is claude-3-5-sonnet."""
+    return _SNAPSHOT.sub("", model) or model

@@ -27,6 +27,7 @@ from monitor import tables
 from monitor.contracts import WHOLE, Kind, Segment
 from monitor.errors import InputError
 from monitor.identifiers import pack_identifier
+from monitor.model_names import model_family
 from monitor.profile import OTHER
 from monitor.store import Store, table_of
 
@@ -41,6 +42,7 @@ _NAME = re.compile(r"[^\";:]{1,120}\Z")
 _TEXT_COLUMNS = ("model", "provider", "environment", "release", "prompt_version", "feature", "finish_reason")
 _NUMBER_COLUMNS = ("latency_s", "time_to_first_token_s", "input_tokens", "output_tokens")
 _SESSIONS_CAP = 2_000
+MAX_SEGMENT_VALUE = 100
 
 
 @dataclass(frozen=True)
@@ -158,15 +160,13 @@ class _Builder:
             known = [other for other in self._known(name) if other != OTHER]
             return and_(*(~self._dimension(name, other) for other in known)) if known else true()
         if name == "model_family":
-            from monitor.model_names import model_family
-
-            return SPAN.c.model.in_(
-                [model for model in self._known("model") if model_family(model) == value] or [value]
-            )
+            return _model().in_([model for model in self._known("model") if model_family(model) == value] or [value])
+        if name == "model":
+            return _model() == value
         if name in _TEXT_COLUMNS:
-            return SPAN.c[name] == value
+            return _as_segment(SPAN.c[name]) == value
         if name.startswith("tag."):
-            return func.coalesce(self._text(SPAN.c.tags, name.removeprefix("tag.")) == _spelt(value), false())
+            return self._text(SPAN.c.tags, name.removeprefix("tag.")) == _spelt(value)
         return self._of_signals(lambda signals: self._text(signals, name) == _spelt(value))
 
     def _known(self, dimension: str) -> Sequence[str]:
@@ -253,6 +253,15 @@ class _Builder:
             )
         )
         return or_(of_call, SPAN.c.session_id.in_(of_sessions)) if of_sessions else of_call
+
+
+def _model() -> ColumnElement[str]:
+    return func.coalesce(_as_segment(SPAN.c.model), _as_segment(SPAN.c.requested_model))
+
+
+def _as_segment(column: Any) -> ColumnElement[str]:
+    """A column as the value of a segment: trimmed, and not longer than those are."""
+    return func.substr(func.trim(column), 1, MAX_SEGMENT_VALUE)
 
 
 def _feedback_is(condition: SignalCondition) -> ColumnElement[bool]:
