@@ -27,7 +27,7 @@ class Batch:
     """Records of one project and sender that are stored together.
 
     `positions` gives each span's place in what was sent, where that is not its place in `spans`. `unmapped` counts the
-    attribute names that no dialect knows. `rejected` is what the decoder has turned down already: it is counted and kept.
+    attribute names that no dialect knows. `rejected` is what the decoder has turned down: it is counted and kept.
     """
 
     project: str

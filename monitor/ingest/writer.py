@@ -1,0 +1,186 @@
+"""Writes prepared records: spans, texts, what waits for enrichment, feedback, and what could not be taken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from monitor import tables
+from monitor.clock import from_microseconds, to_microseconds
+from monitor.errors import StoreError, Unavailable
+from monitor.identifiers import new_id
+from monitor.ingest.batch import Receipt, Rejection
+from monitor.ingest.feedback import write_feedback
+from monitor.ingest.senders import write_rejects, write_senders
+from monitor.records import Feedback, Span
+from monitor.rows import body_row, span_row
+from monitor.store import Store, is_transient, table_of
+
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.1
+_LOOKUP = 500
+
+
+@dataclass
+class Parcel:
+    """A batch made ready to be written: all that takes time is done before the writer's turn."""
+
+    project_id: int
+    sender: str
+    unmapped: Mapping[str, int]
+    now: datetime
+    feedback: list[Feedback] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    spans: list[dict[str, Any]] = field(default_factory=list)
+    bodies: dict[int, dict[str, Any]] = field(default_factory=dict)
+    positions: list[int] = field(default_factory=list)
+
+    def add(self, position: int, span: Span) -> None:
+        """Adds a prepared span, with its position in what was sent."""
+        identifier = new_id(span.time)
+        self.spans.append(span_row(self.project_id, identifier, span, to_microseconds(self.now)))
+        self.positions.append(position)
+        body = body_row(self.project_id, identifier, span)
+        if body is not None:
+            self.bodies[identifier] = body
+
+    @property
+    def records(self) -> int:
+        return len(self.spans) + len(self.feedback)
+
+    def halves(self) -> tuple[Parcel, Parcel]:
+        """The records in two parcels; what has been turned down already goes with the first."""
+        spans = (len(self.spans) + 1) // 2
+        feedback = len(self.feedback) // 2
+        first = replace(
+            self, spans=self.spans[:spans], positions=self.positions[:spans], feedback=self.feedback[:feedback]
+        )
+        second = replace(
+            self,
+            unmapped={},
+            spans=self.spans[spans:],
+            positions=self.positions[spans:],
+            feedback=self.feedback[feedback:],
+            rejected=[],
+        )
+        return first, second
+
+
+class Writer:
+    """Writes groups of parcels, each group in one transaction."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def write(self, parcels: Sequence[Parcel]) -> list[Receipt]:
+        """Commits the parcels and answers their receipts.
+
+        Raises Unavailable where the database cannot be written just now, after `ATTEMPTS` tries. A parcel that the
+        database refuses for what is in it is taken apart until only the records at fault are turned down.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self._store.write() as connection:
+                    return self._write(connection, parcels)
+            except IntegrityError:
+                # Two processes drew the same id; fresh ones will differ.
+                for parcel in parcels:
+                    _renumber(parcel)
+            except DBAPIError as error:
+                if not is_transient(error):
+                    return self._take_apart(parcels, error)
+                if attempt == ATTEMPTS:
+                    raise Unavailable("The store cannot be written just now; send the records again.", 5) from None
+                time.sleep(PAUSE_SECONDS * attempt)
+        raise StoreError("The store refused the ids of new records.")
+
+    def _take_apart(self, parcels: Sequence[Parcel], error: DBAPIError) -> list[Receipt]:
+        """Finds the records at fault by halving."""
+        if len(parcels) > 1:
+            raise StoreError("The store refused a group of batches.") from error
+        parcel = parcels[0]
+        if parcel.records <= 1:
+            if not parcel.records:
+                raise StoreError("The store refused to count what was turned down.") from error
+            place = parcel.positions[0] if parcel.positions else 0
+            refused = Rejection(place, f"The database refused the record ({type(error.orig).__name__}).")
+            return self.write([replace(parcel, spans=[], feedback=[], rejected=[*parcel.rejected, refused])])
+        first, second = parcel.halves()
+        return [self.write([first])[0] + self.write([second])[0]]
+
+    def _write(self, connection: Connection, parcels: Sequence[Parcel]) -> list[Receipt]:
+        rows = [row for parcel in parcels for row in parcel.spans]
+        fresh = self._insert_spans(connection, rows)
+        bodies = [
+            body
+            for parcel in parcels
+            for row in parcel.spans
+            if (fresh is None or row["id"] in fresh) and (body := parcel.bodies.get(row["id"])) is not None
+        ]
+        self._store.insert(connection, tables.Body, bodies)
+        self._store.insert(
+            connection,
+            tables.Pending,
+            [
+                {"project_id": row["project_id"], "id": row["id"], "received": row["received"]}
+                for row in rows
+                if row["kind"] == "llm" and (fresh is None or row["id"] in fresh)
+            ],
+        )
+        receipts = []
+        for parcel in parcels:
+            write_feedback(self._store, connection, parcel.project_id, parcel.feedback, parcel.now)
+            write_rejects(
+                self._store, connection, parcel.project_id, parcel.sender, rejected=parcel.rejected, now=parcel.now
+            )
+            stored = len(parcel.spans)
+            if fresh is not None:
+                stored = sum(1 for row in parcel.spans if row["id"] in fresh)
+            receipts.append(Receipt(stored, len(parcel.spans) - stored, tuple(parcel.rejected), len(parcel.feedback)))
+        write_senders(
+            self._store,
+            connection,
+            [
+                (parcel.project_id, parcel.sender, to_microseconds(parcel.now), receipt, parcel.unmapped)
+                for parcel, receipt in zip(parcels, receipts, strict=True)
+            ],
+        )
+        return receipts
+
+    def _insert_spans(self, connection: Connection, rows: list[dict[str, Any]]) -> set[int] | None:
+        """Inserts the spans that are new; answers their ids, or None where all were."""
+        if not rows:
+            return None
+        key = ("project_id", "trace_id", "span_id")
+        if self._store.insert_new(connection, tables.Span, rows, key) == len(rows):
+            return None
+        table = table_of(tables.Span)
+        fresh: set[int] = set()
+        by_project: dict[int, list[int]] = {}
+        for row in rows:
+            by_project.setdefault(row["project_id"], []).append(row["id"])
+        for project_id, identifiers in by_project.items():
+            for start in range(0, len(identifiers), _LOOKUP):
+                chunk = identifiers[start : start + _LOOKUP]
+                found = connection.execute(
+                    select(table.c.id).where(table.c.project_id == project_id, table.c.id.in_(chunk))
+                )
+                fresh.update(found.scalars())
+        return fresh
+
+
+def _renumber(parcel: Parcel) -> None:
+    bodies: dict[int, dict[str, Any]] = {}
+    for row in parcel.spans:
+        old = row["id"]
+        row["id"] = new_id(from_microseconds(row["time"]))
+        body = parcel.bodies.get(old)
+        if body is not None:
+            bodies[row["id"]] = body | {"id": row["id"]}
+    parcel.bodies = bodies
