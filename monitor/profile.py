@@ -40,6 +40,14 @@ def bin_of(value: float) -> int:
     return index if value > 0 else -index
 
 
+def bins_of(values: Floats) -> NDArray[np.int64]:
+    """The bins of many numbers at once, as `bin_of` has them."""
+    size = np.abs(values)
+    near_zero = size < _SMALLEST
+    index = _OFFSET + np.ceil(np.log(np.where(near_zero, 1.0, size)) / _LOG_GAMMA)
+    return np.where(near_zero, 0, np.where(values > 0, index, -index)).astype(np.int64)
+
+
 def bin_value(index: int) -> float:
     """The number that stands for a bin: within 1 % of every number in it."""
     if index == 0:
@@ -168,6 +176,12 @@ class Profile:
                 folded.share_square += entry.share_square
         self.categories = {**kept, OTHER: folded}
         return self
+
+    def sums(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """The four sums that have columns of their own, absent for categories and vectors."""
+        if self.kind in (Kind.CATEGORY, Kind.VECTOR):
+            return (None, None, None, None)
+        return (self.total, self.total_square, self.user_total, self.user_total_square)
 
     def to_sketch(self) -> bytes | None:
         """The part of the profile that has no column of its own, as MessagePack."""

@@ -1,0 +1,213 @@
+"""Reads the calls of one block with their signals and feedback, ready for `build`.
+
+Feedback on a call counts for that call; feedback on a trace, or on an operation that is no call, for the trace's last
+call; feedback on a session alone for the whole project at the time of the session's last call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Text, and_, cast, select
+from sqlalchemy.sql import Select
+
+from monitor import tables
+from monitor.clock import to_microseconds
+from monitor.contracts import Kind, Segment, SignalValue
+from monitor.identifiers import id_floor
+from monitor.profiles.build import CallSignals
+from monitor.profiles.segments import capped, dimension_values
+from monitor.signals import FEEDBACK_PREFIX
+from monitor.store import table_of
+
+_SPAN = table_of(tables.Span)
+_ENRICHMENT = table_of(tables.Enrichment)
+_FEEDBACK = table_of(tables.Feedback)
+_CALL = "llm"
+_CHUNK = 20_000
+# Ids before 2020 are all within the first sequence.
+_SMALLEST_UPPER_ID = 1 << 22
+
+
+@dataclass(frozen=True)
+class BlockCalls:
+    """The calls of a block, when each segment was first and last seen in it, and other blocks it makes stale.
+
+    `stale` holds times (microseconds) of earlier calls whose trace's feedback now counts for a call of this block.
+    """
+
+    calls: list[CallSignals]
+    seen: dict[Segment, tuple[int, int]]
+    stale: set[int]
+
+
+def read_calls(
+    connection: Connection,
+    project_id: int,
+    start: datetime,
+    end: datetime,
+    *,
+    dimensions: Sequence[str],
+    known: Mapping[str, set[str]],
+) -> BlockCalls:
+    """All enriched calls that began in [start, end). `known` are the segment values admitted so far; it grows."""
+    columns = (
+        _SPAN.c.id,
+        _SPAN.c.time,
+        _SPAN.c.session_id,
+        _SPAN.c.user,
+        _SPAN.c.provider,
+        _SPAN.c.model,
+        _SPAN.c.requested_model,
+        _SPAN.c.environment,
+        _SPAN.c.release,
+        _SPAN.c.prompt_version,
+        _SPAN.c.feature,
+        cast(_SPAN.c.tags, Text).label("tags"),
+        cast(_ENRICHMENT.c.signals, Text).label("signals"),
+    )
+    statement = (
+        _within(select(*columns), project_id, start, end)
+        .join(_ENRICHMENT, and_(_ENRICHMENT.c.project_id == _SPAN.c.project_id, _ENRICHMENT.c.id == _SPAN.c.id))
+        .order_by(_SPAN.c.id)
+    )
+    feedback, stale = _feedback(connection, project_id, start, end)
+    users: list[bytes] = []
+    times: list[int] = []
+    values: list[tuple[str | None, ...]] = []
+    signals: list[dict[str, SignalValue]] = []
+    said: list[list[tuple[str, Kind, SignalValue]]] = []
+    decode = msgspec.json.decode
+    result = connection.execution_options(yield_per=_CHUNK).execute(statement)
+    for row in result.mappings():
+        measured = decode(row["signals"])
+        language = measured.get("language")
+        tags = decode(row["tags"]) if row["tags"] else None
+        users.append(row["user"] or row["session_id"] or b"call" + int(row["id"]).to_bytes(8, "big"))
+        times.append(row["time"])
+        values.append(dimension_values(row, language if isinstance(language, str) else None, tags, dimensions))
+        signals.append(measured)
+        said.append(feedback.get(row["id"], []))
+    columns_of_values = [
+        capped((item[place] for item in values), known[dimension]) for place, dimension in enumerate(dimensions)
+    ]
+    seen: dict[Segment, tuple[int, int]] = {}
+    calls: list[CallSignals] = []
+    cache: dict[tuple[str, str], Segment] = {}
+    for place, user in enumerate(users):
+        own: list[Segment] = []
+        for dimension, column in zip(dimensions, columns_of_values, strict=True):
+            value = column[place]
+            if value is not None:
+                segment = cache.get((dimension, value))
+                if segment is None:
+                    segment = cache[(dimension, value)] = Segment(dimension, value)
+                own.append(segment)
+                first, last = seen.get(segment, (times[place], times[place]))
+                seen[segment] = (min(first, times[place]), max(last, times[place]))
+        calls.append(CallSignals(user, tuple(own), signals[place], said[place]))
+    sessions, stale_sessions = _session_feedback(connection, project_id, start, end)
+    calls.extend(sessions)
+    stale |= stale_sessions
+    return BlockCalls(calls, seen, stale)
+
+
+def _within(statement: Select[Any], project_id: int, start: datetime, end: datetime) -> Select[Any]:
+    return statement.where(
+        _SPAN.c.project_id == project_id,
+        _SPAN.c.id >= id_floor(start),
+        _SPAN.c.id < max(id_floor(end), _SMALLEST_UPPER_ID),
+        _SPAN.c.time >= to_microseconds(start),
+        _SPAN.c.time < to_microseconds(end),
+        _SPAN.c.kind == _CALL,
+    )
+
+
+def _observed(row: Any) -> tuple[str, Kind, SignalValue] | None:
+    name = FEEDBACK_PREFIX + row.name
+    if row.value is not None:
+        return (name, Kind.FLAG, bool(row.value)) if row.flag else (name, Kind.NUMBER, float(row.value))
+    return (name, Kind.CATEGORY, row.label) if row.label else None
+
+
+def _feedback(
+    connection: Connection, project_id: int, start: datetime, end: datetime
+) -> tuple[dict[int, list[tuple[str, Kind, SignalValue]]], set[int]]:
+    traces = _within(select(_SPAN.c.trace_id), project_id, start, end)
+    statement = (
+        select(
+            _FEEDBACK.c.trace_id,
+            _FEEDBACK.c.span_id,
+            _FEEDBACK.c.name,
+            _FEEDBACK.c.value,
+            _FEEDBACK.c.flag,
+            _FEEDBACK.c.label,
+        )
+        .where(_FEEDBACK.c.project_id == project_id, _FEEDBACK.c.trace_id.in_(traces))
+        .order_by(_FEEDBACK.c.trace_id, _FEEDBACK.c.id)
+    )
+    rows = connection.execute(statement).all()
+    if not rows:
+        return {}, set()
+    spans: dict[bytes, list[Any]] = {}
+    with_feedback = sorted({row.trace_id for row in rows})
+    for position in range(0, len(with_feedback), 500):
+        chunk = with_feedback[position : position + 500]
+        found = connection.execute(
+            select(_SPAN.c.id, _SPAN.c.trace_id, _SPAN.c.span_id, _SPAN.c.time, _SPAN.c.kind)
+            .where(_SPAN.c.project_id == project_id, _SPAN.c.trace_id.in_(chunk))
+            .order_by(_SPAN.c.time, _SPAN.c.id)
+        )
+        for span in found:
+            spans.setdefault(span.trace_id, []).append(span)
+    result: dict[int, list[tuple[str, Kind, SignalValue]]] = {}
+    stale: set[int] = set()
+    first, last = to_microseconds(start), to_microseconds(end)
+    for row in rows:
+        observed = _observed(row)
+        if observed is None:
+            continue
+        trace = spans.get(row.trace_id, [])
+        target = next((span for span in trace if row.span_id and span.span_id == row.span_id), None)
+        if row.span_id and target is None:
+            continue
+        if target is None or target.kind != _CALL:
+            calls = [span for span in trace if span.kind == _CALL]
+            target = calls[-1] if calls else None
+            if target is not None and first <= target.time < last:
+                stale.update(span.time for span in calls if not first <= span.time < last)
+        if target is not None:
+            result.setdefault(target.id, []).append(observed)
+    return result, stale
+
+
+def _session_feedback(
+    connection: Connection, project_id: int, start: datetime, end: datetime
+) -> tuple[list[CallSignals], set[int]]:
+    sessions = _within(select(_SPAN.c.session_id), project_id, start, end).where(_SPAN.c.session_id.is_not(None))
+    rows = connection.execute(
+        select(_FEEDBACK.c.session_id, _FEEDBACK.c.name, _FEEDBACK.c.value, _FEEDBACK.c.flag, _FEEDBACK.c.label)
+        .where(
+            _FEEDBACK.c.project_id == project_id, _FEEDBACK.c.trace_id.is_(None), _FEEDBACK.c.session_id.in_(sessions)
+        )
+        .order_by(_FEEDBACK.c.session_id, _FEEDBACK.c.id)
+    ).all()
+    result: list[CallSignals] = []
+    stale: set[int] = set()
+    first, last = to_microseconds(start), to_microseconds(end)
+    for session_id, said in groupby(rows, key=lambda row: bytes(row.session_id)):
+        calls = connection.execute(
+            select(_SPAN.c.time, _SPAN.c.user)
+            .where(_SPAN.c.project_id == project_id, _SPAN.c.session_id == session_id, _SPAN.c.kind == _CALL)
+            .order_by(_SPAN.c.time, _SPAN.c.id)
+        ).all()
+        if first <= calls[-1].time < last:
+            stale.update(call.time for call in calls if call.time < first)
+            observed = [item for item in map(_observed, said) if item is not None]
+            result.append(CallSignals(calls[-1].user or session_id, (), {}, observed))
+    return result, stale

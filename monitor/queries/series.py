@@ -1,0 +1,170 @@
+"""Time series of profiles: what charts and indicators read, never a scan of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select
+
+from monitor import tables
+from monitor.clock import BlockLength, from_microseconds, to_microseconds
+from monitor.contracts import Block, Kind, Segment
+from monitor.profile import Profile
+from monitor.store import Store, table_of
+
+_PROFILE = table_of(tables.Profile)
+_COLUMNS = (
+    _PROFILE.c.dimension,
+    _PROFILE.c.value,
+    _PROFILE.c.signal,
+    _PROFILE.c.start,
+    _PROFILE.c.kind,
+    _PROFILE.c.n,
+    _PROFILE.c.users,
+    _PROFILE.c.total,
+    _PROFILE.c.total_square,
+    _PROFILE.c.user_total,
+    _PROFILE.c.user_total_square,
+    _PROFILE.c.sketch,
+)
+_KINDS = {str(kind): kind for kind in Kind}
+
+Stream = tuple[Segment, str]
+
+
+@dataclass(frozen=True)
+class StreamSize:
+    """How much there is of one stream in a time range."""
+
+    segment: Segment
+    signal: str
+    kind: Kind
+    n: int
+    first: datetime
+    last: datetime
+
+
+def read_profiles(
+    store: Store,
+    project_id: int,
+    length: BlockLength,
+    start: datetime,
+    end: datetime,
+    *,
+    signals: Sequence[str] | None = None,
+    segments: Sequence[Segment] | None = None,
+) -> dict[Stream, list[Block]]:
+    """The blocks that begin in [start, end), oldest first, of the streams asked for (default: all).
+
+    Where a signal changed its kind, only the blocks of the newest kind are given: they alone can be merged.
+    """
+    statement = _in_range(select(*_COLUMNS), project_id, length, start, end).order_by(_PROFILE.c.start)
+    if signals is not None:
+        statement = statement.where(_PROFILE.c.signal.in_(list(signals)))
+    if segments is not None:
+        statement = statement.where(
+            or_(
+                *(
+                    and_(_PROFILE.c.dimension == segment.dimension, _PROFILE.c.value == segment.value)
+                    for segment in segments
+                )
+            )
+        )
+    streams: dict[Stream, list[Block]] = {}
+    moments: dict[int, datetime] = {}
+    known: dict[tuple[str, str, str], Stream] = {}
+    with store.read() as connection:
+        for row in connection.execute(statement):
+            dimension, value, signal, begun, kind_name, n, users, one, two, three, four, sketch = row
+            key = known.get((dimension, value, signal))
+            if key is None:
+                key = known[(dimension, value, signal)] = (Segment(dimension, value), signal)
+            moment = moments.get(begun)
+            if moment is None:
+                moment = moments[begun] = from_microseconds(begun)
+            kind = _KINDS[kind_name]
+            blocks = streams.setdefault(key, [])
+            if blocks and blocks[-1].profile.kind is not kind:
+                blocks.clear()
+            blocks.append(Block(moment, Profile.load(kind, n, users, (one, two, three, four), sketch)))
+    return streams
+
+
+def read_series(
+    store: Store,
+    project_id: int,
+    length: BlockLength,
+    start: datetime,
+    end: datetime,
+    *,
+    signal: str,
+    segment: Segment,
+) -> list[Block]:
+    """The blocks of one stream that begin in [start, end), oldest first."""
+    return read_profiles(store, project_id, length, start, end, signals=[signal], segments=[segment]).get(
+        (segment, signal), []
+    )
+
+
+def streams_between(
+    store: Store, project_id: int, start: datetime, end: datetime, length: BlockLength = BlockLength.DAY
+) -> list[StreamSize]:
+    """Which streams have data in blocks that begin in [start, end), the largest first."""
+    columns = (_PROFILE.c.dimension, _PROFILE.c.value, _PROFILE.c.signal)
+    statement = _in_range(
+        select(
+            *columns,
+            func.max(_PROFILE.c.kind).label("kind"),
+            func.sum(_PROFILE.c.n).label("n"),
+            func.min(_PROFILE.c.start).label("first"),
+            func.max(_PROFILE.c.start).label("last"),
+        ),
+        project_id,
+        length,
+        start,
+        end,
+    ).group_by(*columns)
+    with store.read() as connection:
+        sizes = [
+            StreamSize(
+                Segment(row.dimension, row.value),
+                row.signal,
+                _KINDS[row.kind],
+                int(row.n),
+                from_microseconds(row.first),
+                from_microseconds(row.last),
+            )
+            for row in connection.execute(statement)
+        ]
+    return sorted(sizes, key=lambda size: (-size.n, str(size.segment), size.signal))
+
+
+def first_block(store: Store, project_id: int, length: BlockLength) -> datetime | None:
+    """Start of the oldest block of a project; None where it has none."""
+    return _bound(store, project_id, length, func.min)
+
+
+def newest_block(store: Store, project_id: int, length: BlockLength) -> datetime | None:
+    """Start of the newest block of a project; None where it has none."""
+    return _bound(store, project_id, length, func.max)
+
+
+def _bound(store: Store, project_id: int, length: BlockLength, function: Any) -> datetime | None:
+    statement = select(function(_PROFILE.c.start)).where(
+        _PROFILE.c.project_id == project_id, _PROFILE.c.length == str(length)
+    )
+    with store.read() as connection:
+        found = connection.execute(statement).scalar()
+    return None if found is None else from_microseconds(found)
+
+
+def _in_range(statement: Any, project_id: int, length: BlockLength, start: datetime, end: datetime) -> Any:
+    return statement.where(
+        _PROFILE.c.project_id == project_id,
+        _PROFILE.c.length == str(length),
+        _PROFILE.c.start >= to_microseconds(start),
+        _PROFILE.c.start < to_microseconds(end),
+    )

@@ -1,0 +1,88 @@
+"""The signals that exist: those the enrichers declare, and one for each name of feedback.
+
+Statistics, pages and mails ask here what a stored name means. A name nobody declares any more is still described, so
+that old profiles stay readable.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import lru_cache
+
+from monitor.contracts import Direction, Enricher, Kind, Signal, collect
+
+FEEDBACK_PREFIX = "feedback."
+
+# Words in the name of a feedback that say that more of it is worse; anything else that is said of an answer praises it.
+_WORSE_WHEN_MORE = (
+    "bias",
+    "complaint",
+    "dislike",
+    "down",
+    "error",
+    "escalat",
+    "fail",
+    "halluc",
+    "harm",
+    "incorrect",
+    "inject",
+    "irrelevan",
+    "leak",
+    "refus",
+    "risk",
+    "stereotyp",
+    "toxic",
+    "unsafe",
+    "wrong",
+)
+
+
+def registry() -> dict[str, Signal]:
+    """All signals that the enrichers declare, by name, in the order of their modules."""
+    package = importlib.import_module("monitor.enrich")
+    return dict(_declared(tuple(package.__path__)))
+
+
+@lru_cache(maxsize=8)
+def _declared(_path: tuple[str, ...]) -> tuple[tuple[str, Signal], ...]:
+    package = importlib.import_module("monitor.enrich")
+    return tuple(
+        (signal.name, signal) for enricher in collect(package, Enricher).values() for signal in enricher.signals
+    )
+
+
+def feedback_signal(name: str, kind: Kind) -> Signal:
+    """The signal of a feedback name, without or with its prefix.
+
+    More of it counts as better, unless the name says otherwise ("toxicity", "thumbs_down"); categories have no better.
+    """
+    bare = name.removeprefix(FEEDBACK_PREFIX)
+    title = bare.replace("_", " ").replace(".", " ").strip().capitalize() or "Feedback"
+    good: Direction | None = None
+    if kind in (Kind.FLAG, Kind.NUMBER):
+        good = "down" if any(word in bare.lower() for word in _WORSE_WHEN_MORE) else "up"
+    return Signal(
+        name=FEEDBACK_PREFIX + bare,
+        kind=kind,
+        title=title,
+        description=f"What people and evaluators said of the answers under the name {bare}.",
+        family="quality",
+        good=good,
+        misleads="Only answers that got this feedback count; who gives feedback is not a fair sample of who asks.",
+    )
+
+
+def describe(name: str, kind: Kind) -> Signal:
+    """The signal of a stored name: declared, feedback, or a plain description of one nobody declares any more."""
+    if name.startswith(FEEDBACK_PREFIX):
+        return feedback_signal(name, kind)
+    declared = registry().get(name)
+    if declared is not None and declared.kind is kind:
+        return declared
+    return Signal(
+        name=name,
+        kind=kind,
+        title=name.replace("_", " ").capitalize(),
+        description="A signal that no enricher declares any more.",
+        family="usage" if name == "calls" else "drift",
+    )
