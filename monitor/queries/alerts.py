@@ -269,6 +269,7 @@ def read_incidents(
 
 def _incident_record(row: RowMapping, alerts: Iterable[AlertRecord]) -> IncidentRecord:
     detail = row["detail"] or {}
+    order = {alert_id: place for place, alert_id in enumerate(detail.get("order", ()))}
     return IncidentRecord(
         id=row["id"],
         project_id=row["project_id"],
@@ -278,7 +279,7 @@ def _incident_record(row: RowMapping, alerts: Iterable[AlertRecord]) -> Incident
         since=from_microseconds(row["since"]),
         opened=from_microseconds(row["opened"]),
         resolved=_moment(row["resolved"]),
-        alerts=tuple(sorted(alerts, key=lambda alert: (-alert.detail.get("weight", 0.0), alert.id))),
+        alerts=tuple(sorted(alerts, key=lambda alert: (order.get(alert.id, len(order)), alert.id))),
         appeared=tuple(
             Appeared(Segment(item["dimension"], item["value"]), datetime.fromisoformat(item["first_seen"]))
             for item in detail.get("appeared", [])

@@ -1,0 +1,168 @@
+"""The outbox: what is to be said waits in the store until a channel has taken it.
+
+A notification goes through `due`, `sending`, `delivered` or `failed`. A process claims one by a conditional update, so
+that two processes never send the same. Where a process dies while it sends, the claim runs out and the notification is
+sent again: told twice is better than never told.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, and_, or_, select
+
+from monitor import tables
+from monitor.clock import from_microseconds, to_microseconds
+from monitor.contracts import Channel, Delivery, Notification, collect
+from monitor.identifiers import new_id
+from monitor.settings import Settings
+from monitor.store import Store, table_of
+
+# Minutes until the next attempt after the first, second ... one that failed; the last is used again and again.
+BACKOFF_MINUTES = (1, 5, 30, 120, 360)
+GIVE_UP_AFTER = timedelta(days=1)
+CLAIM = timedelta(minutes=10)
+_AT_ONCE = 200
+
+_notification = table_of(tables.Notification)
+_project = table_of(tables.Project)
+_log = logging.getLogger(__name__)
+
+
+def channels() -> dict[str, Channel]:
+    """All channels there are, by name."""
+    return collect(importlib.import_module("monitor.alerts.channels"), Channel)
+
+
+def enqueue(
+    connection: Connection,
+    store: Store,
+    settings: Settings,
+    project_id: int,
+    notification: Notification,
+    incident_id: int | None,
+) -> int:
+    """Puts a notification into the outbox once for each configured channel; answers how many that is."""
+    created = to_microseconds(notification.created)
+    rows = [
+        {
+            "project_id": project_id,
+            "id": new_id(notification.created),
+            "incident_id": incident_id,
+            "channel": channel.name,
+            "kind": notification.kind,
+            "key": notification.key,
+            "subject": notification.subject,
+            "text": notification.text,
+            "html": notification.html,
+            "data": dict(notification.data),
+            "state": "due",
+            "created": created,
+            "due": created,
+            "attempts": 0,
+            "delivered": None,
+            "note": "",
+        }
+        for channel in channels().values()
+        if channel.configured(settings)
+    ]
+    store.insert(connection, tables.Notification, rows)
+    return len(rows)
+
+
+def deliver(store: Store, settings: Settings, now: datetime) -> int:
+    """Sends what is due, in order of creation; answers how many notifications were delivered."""
+    known = channels()
+    delivered = 0
+    for project_id, notification_id in _due(store, now):
+        claimed = _claim(store, project_id, notification_id, now)
+        if claimed is None:
+            continue
+        name, attempts, notification = claimed
+        channel = known.get(name)
+        if channel is None:
+            outcome = Delivery(False, f"There is no channel {name} any more.")
+        elif not channel.configured(settings):
+            outcome = Delivery(False, f"The channel {name} is not configured in this process.", retry=True)
+        else:
+            outcome = channel.send(notification, settings)
+        _settle(store, project_id, notification_id, notification, attempts, outcome, now)
+        if outcome.ok:
+            _log.info("%s: %s (%s)", name, notification.subject, outcome.note)
+        else:
+            _log.warning("%s could not deliver notification %d: %s", name, notification_id, outcome.note)
+        delivered += outcome.ok
+    return delivered
+
+
+def after_failure(created: datetime, attempts: int, outcome: Delivery, now: datetime) -> datetime | None:
+    """When to try again after so many attempts; None where it is of no use any more."""
+    following = now + timedelta(minutes=BACKOFF_MINUTES[min(attempts, len(BACKOFF_MINUTES)) - 1])
+    return following if outcome.retry and following <= created + GIVE_UP_AFTER else None
+
+
+def _due(store: Store, now: datetime) -> list[tuple[int, int]]:
+    moment = to_microseconds(now)
+    with store.read() as connection:
+        rows = connection.execute(
+            select(_notification.c.project_id, _notification.c.id)
+            .where(_notification.c.state.in_(["due", "sending"]), _notification.c.due <= moment)
+            .order_by(_notification.c.created, _notification.c.id)
+            .limit(_AT_ONCE)
+        ).all()
+    return [(row.project_id, row.id) for row in rows]
+
+
+def _claim(store: Store, project_id: int, notification_id: int, now: datetime) -> tuple[str, int, Notification] | None:
+    """Takes a notification for this process; None where another one was faster."""
+    moment = to_microseconds(now)
+    this = and_(_notification.c.project_id == project_id, _notification.c.id == notification_id)
+    with store.write() as connection:
+        taken = connection.execute(
+            _notification.update()
+            .where(this, or_(_notification.c.state == "due", _notification.c.state == "sending"))
+            .where(_notification.c.due <= moment)
+            .values(state="sending", due=to_microseconds(now + CLAIM), attempts=_notification.c.attempts + 1)
+        )
+        if taken.rowcount != 1:
+            return None
+        row = connection.execute(select(_notification).where(this)).mappings().one()
+        project = connection.execute(select(_project.c.name).where(_project.c.id == project_id)).scalar_one_or_none()
+    notification = Notification(
+        key=row["key"],
+        kind=row["kind"],
+        project=project or "",
+        subject=row["subject"],
+        text=row["text"],
+        html=row["html"],
+        data=row["data"] or {},
+        created=from_microseconds(row["created"]),
+    )
+    return row["channel"], row["attempts"], notification
+
+
+def _settle(
+    store: Store,
+    project_id: int,
+    notification_id: int,
+    notification: Notification,
+    attempts: int,
+    outcome: Delivery,
+    now: datetime,
+) -> None:
+    if outcome.ok:
+        values = {"state": "delivered", "delivered": to_microseconds(now), "note": outcome.note}
+    else:
+        again = after_failure(notification.created, attempts, outcome, now)
+        values = {"state": "due" if again else "failed", "note": outcome.note}
+        if again:
+            values["due"] = to_microseconds(again)
+    with store.write() as connection:
+        connection.execute(
+            _notification.update()
+            .where(_notification.c.project_id == project_id, _notification.c.id == notification_id)
+            .where(_notification.c.state == "sending", _notification.c.attempts == attempts)
+            .values(**values)
+        )

@@ -1,0 +1,243 @@
+"""Moves the alerts of one project by its new verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, func, or_, select, tuple_
+
+from monitor import tables
+from monitor.alerts.rules import Move, Phase, Reason, Standing, move, rule_of, severity
+from monitor.alerts.telling import worst
+from monitor.clock import to_microseconds
+from monitor.contracts import Indicator, Kind
+from monitor.identifiers import new_id
+from monitor.signals import FEEDBACK_PREFIX, describe, registry
+from monitor.store import Store, table_of
+
+Stream = tuple[str, str, str, str]
+"""Indicator, signal, dimension and value."""
+
+_verdict = table_of(tables.Verdict)
+_alert = table_of(tables.Alert)
+_profile = table_of(tables.Profile)
+_value = table_of(tables.Value)
+_STREAM = (_verdict.c.indicator, _verdict.c.signal, _verdict.c.dimension, _verdict.c.value)
+_READ_AT_ONCE = 2000
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """How far verdicts were read: all computed up to this moment, so many of them in that very microsecond.
+
+    The number finds those that another process was still writing when the last ones were read.
+    """
+
+    computed: int = -1
+    number: int = 0
+
+
+@dataclass
+class Work:
+    """The alerts of a project in memory while they move. `rows` holds the newest alert of each stream, as its row."""
+
+    project_id: int
+    now: datetime
+    pack: Mapping[str, Indicator]
+    rows: dict[Stream, dict[str, Any]] = field(default_factory=dict)
+    moved: dict[int, dict[str, Any]] = field(default_factory=dict)
+    dropped: set[int] = field(default_factory=set)
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    transitions: int = 0
+
+
+def lock_mark(connection: Connection, store: Store, project_id: int) -> Mark:
+    """The mark of a project; until the transaction ends no other process gets past this line for the project."""
+    name = _mark_name(project_id)
+    empty = msgspec.json.encode(Mark()).decode()
+    store.insert_new(connection, tables.Value, [{"name": name, "data": empty}])
+    data = connection.execute(select(_value.c.data).where(_value.c.name == name).with_for_update()).scalar_one()
+    return msgspec.json.decode(data, type=Mark)
+
+
+def newest(connection: Connection, project_id: int, mark: Mark) -> Mark | None:
+    """The mark after all verdicts that are there now; None where there is nothing new."""
+    computed = connection.execute(
+        select(func.max(_verdict.c.computed)).where(
+            _verdict.c.project_id == project_id, _verdict.c.computed >= mark.computed
+        )
+    ).scalar_one()
+    if computed is None:
+        return None
+    number = connection.execute(
+        select(func.count()).where(_verdict.c.project_id == project_id, _verdict.c.computed == computed)
+    ).scalar_one()
+    reached = Mark(computed, number)
+    return None if reached == mark else reached
+
+
+def save_mark(connection: Connection, project_id: int, mark: Mark) -> None:
+    """Says that all verdicts up to the mark have been taken into account."""
+    connection.execute(
+        _value.update().where(_value.c.name == _mark_name(project_id)).values(data=msgspec.json.encode(mark).decode())
+    )
+
+
+def move_alerts(connection: Connection, work: Work, mark: Mark, reached: Mark) -> None:
+    """Takes the verdicts after `mark`, up to `reached`, into account, in order of window and computation."""
+    _load(connection, work, mark)
+    for verdict in _verdicts(connection, work, mark, reached):
+        _take(connection, work, verdict)
+
+
+def _mark_name(project_id: int) -> str:
+    return f"alerts.mark.{project_id}"
+
+
+def _load(connection: Connection, work: Work, mark: Mark) -> None:
+    # Alerts resolved by the newest verdicts are needed too: these verdicts may be read a second time.
+    rows = connection.execute(
+        select(_alert)
+        .where(
+            _alert.c.project_id == work.project_id,
+            or_(_alert.c.state.in_([Phase.PENDING, Phase.FIRING]), _alert.c.changed >= mark.computed),
+        )
+        .order_by(_alert.c.opened, _alert.c.id)
+    ).mappings()
+    for row in rows:
+        work.rows[row["indicator"], row["signal"], row["dimension"], row["value"]] = dict(row)
+
+
+def _verdicts(connection: Connection, work: Work, mark: Mark, reached: Mark) -> Iterator[RowMapping]:
+    new = (
+        _verdict.c.project_id == work.project_id,
+        _verdict.c.computed >= mark.computed,
+        _verdict.c.computed <= reached.computed,
+    )
+    states = {state for indicator in work.pack.values() for state in rule_of(indicator).states}
+    states |= set(rule_of(None).states)
+    troubled = {tuple(row) for row in connection.execute(select(*_STREAM).where(*new, _verdict.c.state.in_(states)))}
+    wanted = sorted(troubled | set(work.rows))
+    found: list[RowMapping] = []
+    for start in range(0, len(wanted), 200):
+        found += (
+            connection.execute(select(_verdict).where(*new, tuple_(*_STREAM).in_(wanted[start : start + 200])))
+            .mappings()
+            .all()
+        )
+    yield from sorted(found, key=lambda row: (row["start"], row["computed"]))
+
+
+def _take(connection: Connection, work: Work, verdict: RowMapping) -> None:
+    stream: Stream = (verdict["indicator"], verdict["signal"], verdict["dimension"], verdict["value"])
+    row = work.rows.get(stream)
+    last = (row["detail"] or {}).get("start", -1) if row else -1
+    if row and verdict["start"] < last:
+        return
+    indicator = work.pack.get(stream[0])
+    rule = rule_of(indicator)
+    if row and verdict["start"] == last:
+        if row["state"] in (Phase.PENDING, Phase.FIRING):
+            _refresh(connection, work, row, verdict, kept="")
+        return
+    standing = Standing(Phase(row["state"]), row["streak"]) if row else Standing()
+    step = move(standing, verdict["state"], rule)
+    if step.phase in (Phase.PENDING, Phase.FIRING) and standing.phase in (Phase.QUIET, Phase.RESOLVED):
+        row = _opened(work, stream, verdict)
+        work.rows[stream] = row
+    if row is None or standing.phase is step.phase is Phase.RESOLVED:
+        return
+    if step.phase is not standing.phase:
+        work.transitions += 1
+    _apply(connection, work, row, verdict, step)
+    if step.phase is Phase.QUIET:
+        work.dropped.add(row["id"])
+        del work.rows[stream]
+
+
+def _opened(work: Work, stream: Stream, verdict: RowMapping) -> dict[str, Any]:
+    indicator, signal, dimension, value = stream
+    return {
+        "project_id": work.project_id,
+        "id": new_id(work.now),
+        "incident_id": None,
+        "indicator": indicator,
+        "signal": signal,
+        "dimension": dimension,
+        "value": value,
+        "state": str(Phase.PENDING),
+        "severity": "notice",
+        "since": verdict["window_start"],
+        "opened": to_microseconds(work.now),
+        "changed": verdict["computed"],
+        "resolved": None,
+        "streak": 0,
+        "detail": {},
+    }
+
+
+def _apply(connection: Connection, work: Work, row: dict[str, Any], verdict: RowMapping, step: Move) -> None:
+    kept = str(step.reason) if step.reason in (Reason.NO_DATA, Reason.TOO_FEW) else ""
+    row["state"] = str(step.phase)
+    row["streak"] = step.streak
+    if step.phase is Phase.RESOLVED:
+        row["resolved"] = to_microseconds(work.now)
+    _refresh(connection, work, row, verdict, kept)
+
+
+def _refresh(connection: Connection, work: Work, row: dict[str, Any], verdict: RowMapping, kept: str) -> None:
+    """Writes the newest figures into an alert; a window that could not be judged leaves them and says so."""
+    indicator = work.pack.get(row["indicator"])
+    detail = dict(row["detail"] or {})
+    said = verdict["detail"] or {}
+    detail |= {"start": verdict["start"], "end": verdict["end"], "kept": kept}
+    row["changed"] = verdict["computed"]
+    if not kept:
+        kind = _kind(connection, work, row["signal"])
+        since_change = said.get("since_change") or {}
+        detail |= {
+            "kind": str(kind),
+            "family": indicator.family if indicator else describe(row["signal"], kind).family,
+            "against": indicator.against if indicator else "past",
+            "notify": rule_of(indicator).notify,
+            "reason": verdict["reason"],
+            "verdict": verdict["state"],
+            "window_start": verdict["window_start"],
+            "before": verdict["baseline"],
+            "after": since_change.get("value", verdict["number"]),
+            "low": since_change.get("low", verdict["low"]),
+            "high": since_change.get("high", verdict["high"]),
+            "n": since_change.get("n", verdict["n"]),
+            "effective_n": verdict["effective_n"],
+            "effect": verdict["effect"],
+            "effect_low": verdict["effect_low"],
+            "effect_high": verdict["effect_high"],
+        } | {name: said[name] for name in ("categories", "distances", "unit") if name in said}
+        if verdict["state"] in rule_of(indicator).states:
+            signal = describe(row["signal"], kind)
+            found = severity(verdict["state"], signal, detail["before"], detail["after"])
+            row["severity"] = worst((row["severity"], found))
+            if said.get("since"):
+                row["since"] = to_microseconds(datetime.fromisoformat(said["since"]))
+    row["detail"] = detail
+    work.moved[row["id"]] = row
+
+
+def _kind(connection: Connection, work: Work, signal: str) -> Kind:
+    """The kind of a stored signal: as declared, or for feedback as its profiles have it."""
+    if signal not in work.kinds:
+        declared = registry().get(signal)
+        kind = declared.kind if declared is not None else Kind.NUMBER
+        if signal.startswith(FEEDBACK_PREFIX):
+            stored = connection.execute(
+                select(_profile.c.kind)
+                .where(_profile.c.project_id == work.project_id, _profile.c.length == "day")
+                .where(_profile.c.dimension == "", _profile.c.value == "", _profile.c.signal == signal)
+                .limit(1)
+            ).scalar_one_or_none()
+            kind = Kind(stored) if stored else Kind.FLAG
+        work.kinds[signal] = kind
+    return work.kinds[signal]

@@ -1,0 +1,151 @@
+"""Which alert of an incident says most, and in which words: pure functions over its alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import log2, log10
+
+from monitor import wording
+from monitor.alerts.rules import size_of_change
+from monitor.contracts import WHOLE, Kind, Segment, Signal
+from monitor.queries.alerts import SEVERITIES, AlertRecord
+from monitor.signals import FEEDBACK_PREFIX, describe
+
+# A part of the traffic explains a wider change where it makes up this share of it.
+EXPLAINS = 0.7
+MAX_TITLE = 160
+PAIR_VALUES = " + "
+
+
+def signal_of(alert: AlertRecord) -> Signal:
+    """The signal an alert is about, as its figures are to be read: a rate of calls is a number, not a flag."""
+    signal = describe(alert.signal, alert.kind)
+    if "unit" in alert.detail:
+        return replace(signal, kind=Kind.NUMBER, unit=alert.detail["unit"])
+    return signal
+
+
+def weigh(alerts: Sequence[AlertRecord]) -> dict[int, float]:
+    """How much each alert says, by its id: worse before merely different, known signals, large changes, many calls.
+
+    Of two alerts on one signal, one inside the other's segment, the narrow one comes first where it explains the wide
+    one, and the wide one where the change is the same everywhere.
+    """
+    weights = {alert.id: _own_weight(alert) for alert in alerts}
+    by_signal: dict[str, list[AlertRecord]] = {}
+    for alert in alerts:
+        by_signal.setdefault(alert.signal, []).append(alert)
+    for group in by_signal.values():
+        for narrow in sorted(group, key=lambda alert: -_specificity(alert.segment)):
+            for wide in group:
+                if contains(wide.segment, narrow.segment) and _same_direction(wide, narrow):
+                    first, second = (narrow, wide) if explains(narrow, wide) else (wide, narrow)
+                    best = max(weights[first.id], weights[second.id])
+                    weights[first.id] = best
+                    weights[second.id] = min(weights[second.id], best - 1.0)
+    return weights
+
+
+def contains(wide: Segment, narrow: Segment) -> bool:
+    """True where all calls of the narrow segment are in the wide one, which is another."""
+    if narrow in (wide, WHOLE):
+        return False
+    if wide == WHOLE:
+        return True
+    pairs = zip(narrow.dimension.split("+"), narrow.value.split(PAIR_VALUES), strict=False)
+    return "+" in narrow.dimension and (wide.dimension, wide.value) in pairs
+
+
+def explains(narrow: AlertRecord, wide: AlertRecord) -> bool:
+    """True where the change inside the narrow segment makes up most of the change of the wide one."""
+    inside, around = _difference(narrow), _difference(wide)
+    if inside is None or around is None or not wide.n or not around:
+        return True
+    return inside * narrow.n >= EXPLAINS * around * wide.n
+
+
+def phrase(alert: AlertRecord, *, arrow: str = wording.ARROW) -> str:
+    """What changed and how much: "accuracy 84.0% → 51.1%"."""
+    signal = signal_of(alert)
+    name = name_of(signal)
+    if alert.detail.get("against") == "pulse":
+        return alert.reason.rstrip(".")
+    categories = alert.detail.get("categories") or []
+    if alert.kind is Kind.CATEGORY and categories:
+        top = categories[0]
+        return f"{name} {top['value']} {wording.format_change(signal, top['before'], top['after'], arrow=arrow)}"
+    if alert.after is None:
+        return name
+    if alert.before is None:
+        return f"{name} {wording.format_value(signal, alert.after)}"
+    if alert.detail.get("against") == "others":
+        here, others = (wording.format_value(signal, value) for value in (alert.after, alert.before))
+        return f"{name} {here}, others {others}"
+    return f"{name} {wording.format_change(signal, alert.before, alert.after, arrow=arrow, with_unit=True)}"
+
+
+def name_of(signal: Signal) -> str:
+    """The title of a signal within a sentence: lower case unless it is an abbreviation."""
+    title = signal.title
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
+def headline(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
+    """The most telling alert and, where there is one, a second of the same segment on another signal."""
+    ordered = in_order(alerts)
+    if not ordered:
+        return []
+    first = ordered[0]
+    # Two signals of one family (accuracy twice, two lengths) say the same thing twice; another family adds to it.
+    others = [alert for alert in ordered if alert.segment == first.segment and alert.signal != first.signal]
+    different = [alert for alert in others if signal_of(alert).family != signal_of(first).family]
+    return [first, *(different or others)[:1]]
+
+
+def in_order(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
+    """The alerts that still fire (all where none does), the most telling first."""
+    alive = [alert for alert in alerts if alert.is_open] or list(alerts)
+    weights = weigh(alive)
+    return sorted(alive, key=lambda alert: (-weights[alert.id], alert.id))
+
+
+def title(alerts: Sequence[AlertRecord], *, arrow: str = wording.ARROW) -> str:
+    """For whom and what: "gpt-4 + prime: accuracy 84.0% → 51.1%, answer length 638 → 4 characters"."""
+    chosen = headline(alerts)
+    if not chosen:
+        return ""
+    text = f"{wording.segment_text(chosen[0].segment)}: {', '.join(phrase(alert, arrow=arrow) for alert in chosen)}"
+    return wording.shortened(text, MAX_TITLE)
+
+
+def worst(severities: Sequence[str]) -> str:
+    """The worst of some severities."""
+    return max(severities, key=SEVERITIES.index)
+
+
+def _own_weight(alert: AlertRecord) -> float:
+    signal = signal_of(alert)
+    weight = 400.0 * (SEVERITIES.index(alert.severity) > 0) + 50.0 * _familiarity(signal)
+    if alert.before is not None and alert.after is not None:
+        weight += 40.0 * min(log2(1.0 + size_of_change(signal, alert.before, alert.after)), 6.0)
+    return weight + 30.0 * log10(1.0 + alert.n) + 20.0 * _specificity(alert.segment)
+
+
+def _familiarity(signal: Signal) -> float:
+    known: Mapping[Kind, float] = {Kind.FLAG: 3.0, Kind.NUMBER: 2.0, Kind.CATEGORY: 1.0, Kind.VECTOR: 0.0}
+    return known[signal.kind] + 2.0 * (signal.good is not None) + 3.0 * signal.name.startswith(FEEDBACK_PREFIX)
+
+
+def _specificity(segment: Segment) -> float:
+    return 0.0 if segment == WHOLE else 2.0 if "+" in segment.dimension else 1.0
+
+
+def _difference(alert: AlertRecord) -> float | None:
+    return None if alert.before is None or alert.after is None else abs(alert.after - alert.before)
+
+
+def _same_direction(one: AlertRecord, other: AlertRecord) -> bool:
+    if one.before is None or one.after is None or other.before is None or other.after is None:
+        return True
+    return (one.after - one.before) * (other.after - other.before) >= 0
