@@ -1,4 +1,4 @@
-"""Takes pictures of every page of the demo, and of its mail: `python -m tests.screenshots FOLDER [--store DEMO-FOLDER]`.
+"""Takes pictures of the demo's pages and mail: `python -m tests.screenshots FOLDER [--store DEMO-FOLDER]`.
 
 Light and dark, 1440 and 390 pixels wide. With `--readme` only the pictures the README shows, into docs/images.
 """

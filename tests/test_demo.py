@@ -1,4 +1,4 @@
-"""The demo states what is known of its data: every published figure, the change that happened, and nothing before it."""
+"""The demo states what is known of its data: every published figure, the change, and nothing before it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SWITCH = switch_time(END)
 START = END - timedelta(weeks=WEEKS)
 PROJECT = project_id("default")
 
-# As published by the authors: task, model, calls a snapshot, verdict, share March and June, mean characters March and June.
+# As published by the authors: task, model, calls a snapshot, verdict, its share and the mean characters in March and June.
 PUBLISHED = [
     ("prime", "gpt-4", 1000, "accuracy", 0.840, 0.511, 638.3, 3.9),
     ("prime", "gpt-3.5-turbo", 1000, "accuracy", 0.496, 0.762, 730.4, 891.2),

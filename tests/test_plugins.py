@@ -1,4 +1,4 @@
-"""One new file is all that a new plug-in takes: toys in a folder of their own are found and pass through the whole river."""
+"""One new file is all that a new plug-in takes: toys are found by themselves and pass through the whole river."""
 
 from __future__ import annotations
 

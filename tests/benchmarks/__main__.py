@@ -24,7 +24,7 @@ def main(names: list[str]) -> int:
     found = [info.name for info in pkgutil.iter_modules(tests.benchmarks.__path__) if not info.name.startswith("_")]
     unknown = set(names) - set(found)
     if unknown:
-        print(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(found)}", file=sys.stderr)
+        sys.stderr.write(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(found)}" + "\n")
         return 2
     console = Console(width=150)
     console.print(f"Python {platform.python_version()}, {platform.machine()}")
