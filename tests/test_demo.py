@@ -25,7 +25,7 @@ SWITCH = switch_time(END)
 START = END - timedelta(weeks=WEEKS)
 PROJECT = project_id("default")
 
-# As published by the authors: task, model, calls a snapshot, verdict, its share and the mean characters in March and June.
+# As published: task, model, calls a snapshot, verdict, its share and the mean characters in March and June.
 PUBLISHED = [
     ("prime", "gpt-4", 1000, "accuracy", 0.840, 0.511, 638.3, 3.9),
     ("prime", "gpt-3.5-turbo", 1000, "accuracy", 0.496, 0.762, 730.4, 891.2),

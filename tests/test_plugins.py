@@ -103,10 +103,10 @@ def test_a_signal_an_indicator_a_page_and_a_channel_are_one_file_each(
     toys: None, store: Store, settings: Settings
 ) -> None:
     import flask
-    from dashboards.app import create_app
-    from monitor.jobs import run_all
 
+    from dashboards.app import create_app
     from monitor.ingest import Batch, Ingester
+    from monitor.jobs import run_all
     from monitor.queries import verdicts
 
     ingester = Ingester(store, settings)
