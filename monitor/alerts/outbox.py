@@ -40,8 +40,9 @@ def enqueue(
     connection: Connection,
     store: Store,
     settings: Settings,
-    project_id: int,
     notification: Notification,
+    *,
+    project_id: int,
     incident_id: int | None,
 ) -> int:
     """Puts a notification into the outbox once for each configured channel; answers how many that is."""
@@ -88,7 +89,8 @@ def deliver(store: Store, settings: Settings, now: datetime) -> int:
             outcome = Delivery(False, f"The channel {name} is not configured in this process.", retry=True)
         else:
             outcome = channel.send(notification, settings)
-        _settle(store, project_id, notification_id, notification, attempts, outcome, now)
+        again = None if outcome.ok else after_failure(notification.created, attempts, outcome, now)
+        _settle(store, (project_id, notification_id, attempts), outcome, again, now)
         if outcome.ok:
             _log.info("%s: %s (%s)", name, notification.subject, outcome.note)
         else:
@@ -144,18 +146,13 @@ def _claim(store: Store, project_id: int, notification_id: int, now: datetime) -
 
 
 def _settle(
-    store: Store,
-    project_id: int,
-    notification_id: int,
-    notification: Notification,
-    attempts: int,
-    outcome: Delivery,
-    now: datetime,
+    store: Store, claim: tuple[int, int, int], outcome: Delivery, again: datetime | None, now: datetime
 ) -> None:
+    """Writes how an attempt ended, unless another process has taken over since."""
+    project_id, notification_id, attempts = claim
     if outcome.ok:
         values = {"state": "delivered", "delivered": to_microseconds(now), "note": outcome.note}
     else:
-        again = after_failure(notification.created, attempts, outcome, now)
         values = {"state": "due" if again else "failed", "note": outcome.note}
         if again:
             values["due"] = to_microseconds(again)
