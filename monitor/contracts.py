@@ -220,10 +220,14 @@ class Indicator:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a dialect made of one telemetry span: the record, and feedback that came with it."""
+    """What a dialect made of one telemetry span: the record, and feedback that came with it.
+
+    `unmapped` names the attributes that the dialect does not know; they are kept in the span all the same.
+    """
 
     span: Span
     feedback: tuple[Feedback, ...] = ()
+    unmapped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,227 @@
+"""From sorted attributes to a span: what all dialects have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.clock import EPOCH
+from monitor.contracts import Decoded
+from monitor.ingest.raw_span import RawEvent, RawSpan, moment
+from monitor.ingest.tokens import Counts, disjoint
+from monitor.ingest.values import number, to_json, try_json, whole
+from monitor.ingest.vocabulary import Sorted, unflatten
+from monitor.records import Feedback, Message, Scalar, Span, SpanKind
+
+# Kinds whose token counts are their own; on the others they are sums over the calls inside.
+_COUNTING = frozenset(("llm", "embedding", "reranker"))
+
+_TOKEN_FIELDS = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "total_tokens": "total",
+    "cache_read_tokens": "cache_read",
+    "cache_write_tokens": "cache_write",
+    "cache_write_1h_tokens": "cache_write_1h",
+    "input_audio_tokens": "input_audio",
+    "reasoning_tokens": "reasoning",
+    "output_audio_tokens": "output_audio",
+}
+
+# What applications write into free metadata and what we have a field for. User ids must never stay among the tags.
+_IN_METADATA = {
+    "session_id": "session",
+    "sessionId": "session",
+    "thread_id": "session",
+    "conversation_id": "session",
+    "user_id": "user",
+    "userId": "user",
+    "feature": "feature",
+    "environment": "environment",
+    "release": "release",
+    "prompt_version": "prompt_version",
+}
+
+_ANNOTATORS = {"HUMAN": "human", "LLM": "llm", "CODE": "code"}
+EVALUATION_EVENT = "gen_ai.evaluation.result"
+
+
+def assemble(
+    raw: RawSpan,
+    found: Sorted,
+    kind: SpanKind,
+    prompt: tuple[Message, ...] = (),
+    response: tuple[str, str] = ("", ""),
+    context: tuple[str, ...] = (),
+    feedback: tuple[Feedback, ...] = (),
+) -> Decoded:
+    """The span with its common fields filled in, and the feedback that came as annotations or evaluation events."""
+    resource = raw.resource
+    tags, attributes = _tags(found)
+    counts = Counts()
+    if kind in _COUNTING:
+        for name, target in _TOKEN_FIELDS.items():
+            if name in found.fields:
+                setattr(counts, target, whole(found.fields[name]))
+    else:
+        attributes |= {f"usage.{name}": found.fields[name] for name in _TOKEN_FIELDS if name in found.fields}
+    error = _error(raw, found)
+    span = Span(
+        trace_id=raw.trace_id,
+        span_id=raw.span_id,
+        parent_id=raw.parent_id,
+        time=raw.time,
+        kind=kind,
+        name=raw.name,
+        session_id=found.text("session"),
+        user=found.text("user"),
+        provider=found.text("provider"),
+        model=found.text("model") or found.text("requested_model"),
+        requested_model=found.text("requested_model"),
+        environment=found.text("environment") or resource.environment,
+        release=found.text("release") or resource.release,
+        prompt_version=found.text("prompt_version"),
+        feature=found.text("feature"),
+        prompt=prompt,
+        response=response[0],
+        response_parts=response[1],
+        context=context,
+        tokens=disjoint(counts),
+        cost_usd=number(found.fields.get("cost")) if kind in _COUNTING else None,
+        latency_s=raw.seconds,
+        time_to_first_token_s=_first_token(found),
+        status="error" if raw.error or "error_type" in found.fields else "ok",
+        error=error,
+        finish_reason=finish_reason(found.fields.get("finish_reasons")),
+        service_tier=found.text("service_tier"),
+        tags={**resource.tags, **tags},
+        attributes={**resource.attributes, **found.rest, **attributes},
+        source=f"otlp {raw.scope}".rstrip(),
+    )
+    said = (*feedback, *annotations(raw, found), *evaluations(raw))
+    return Decoded(span, said, tuple(found.unmapped))
+
+
+def _tags(found: Sorted) -> tuple[dict[str, Scalar], dict[str, object]]:
+    """Tags, and what of the metadata is no scalar. Fields that stand in the metadata move to where they belong."""
+    tags: dict[str, Scalar] = {}
+    rest: dict[str, object] = {}
+    metadata = try_json(found.fields.get("metadata"))
+    pairs: dict[str, Any] = dict(metadata) if isinstance(metadata, Mapping) else {}
+    if metadata is not None and not isinstance(metadata, Mapping):
+        rest["metadata"] = metadata
+    for group in ("metadata", "tags"):
+        pairs.update(found.groups.get(group, ()))
+    for name, value in pairs.items():
+        target = _IN_METADATA.get(name)
+        if target is not None and isinstance(value, (str, int)) and not isinstance(value, bool):
+            found.fields.setdefault(target, value)
+        elif isinstance(value, (str, int, float)):
+            tags[name] = value
+        elif value is not None:
+            rest[f"metadata.{name}"] = value
+    listed = try_json(found.fields.get("tag_list"))
+    for name in listed if isinstance(listed, list) else [listed]:
+        if isinstance(name, str) and name:
+            tags[name] = True
+    return tags, rest
+
+
+def _error(raw: RawSpan, found: Sorted) -> str:
+    kind, message = found.text("error_type"), found.text("error_message")
+    for event in raw.events:
+        if event.name == "exception":
+            kind = kind or str(event.attributes.get("exception.type", ""))
+            message = message or str(event.attributes.get("exception.message", ""))
+    if raw.error:
+        message = message or raw.error_message
+    return ": ".join(part for part in (kind, message) if part)
+
+
+def _first_token(found: Sorted) -> float | None:
+    seconds = number(found.fields.get("first_token_s"))
+    if seconds is not None:
+        return seconds
+    milliseconds = number(found.fields.get("first_token_ms"))
+    return milliseconds / 1000 if milliseconds is not None else None
+
+
+def finish_reason(value: Any) -> str:
+    """One word for why the model stopped; several choices with different reasons are joined."""
+    value = try_json(value)
+    if isinstance(value, list):
+        return ",".join(dict.fromkeys(str(item) for item in value if item))
+    return "" if value is None else str(value)
+
+
+def annotations(raw: RawSpan, found: Sorted) -> list[Feedback]:
+    """OpenInference annotations. On a span with one link they are about the linked span, else about the span itself."""
+    target = raw.links[0] if len(raw.links) == 1 else (raw.trace_id, raw.span_id)
+    session = found.text("session")
+    scopes: list[tuple[str, dict[str, str]]] = [
+        ("annotations", {"trace_id": target[0], "span_id": target[1]}),
+        ("trace_annotations", {"trace_id": target[0]}),
+        ("session_annotations", {"session_id": session}),
+    ]
+    said: list[Feedback] = []
+    for group, place in scopes:
+        entries = found.groups.get(group)
+        items = unflatten(entries) if entries else None
+        if isinstance(items, list):
+            said.extend(feedback for item in items if (feedback := _annotation(item, place, raw)) is not None)
+    return said
+
+
+def _annotation(item: Any, place: Mapping[str, str], raw: RawSpan) -> Feedback | None:
+    inner = next(iter(item.values()), None) if isinstance(item, dict) and len(item) == 1 else item
+    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not any(place.values()):
+        return None
+    kind = _ANNOTATORS.get(str(inner.get("annotator_kind", "")).upper(), "human")
+    return _said(
+        inner["name"],
+        inner.get("score"),
+        inner.get("label"),
+        inner.get("explanation"),
+        time=moment(raw.end or raw.start),
+        annotator=kind,
+        identifier=str(inner.get("identifier") or ""),
+        **place,
+    )
+
+
+def evaluations(raw: RawSpan) -> list[Feedback]:
+    """The evaluation results among a span's events."""
+    said = []
+    for event in raw.events:
+        if event.name == EVALUATION_EVENT:
+            result = evaluation(event, raw.trace_id, raw.span_id)
+            if result is not None:
+                said.append(result)
+    return said
+
+
+def evaluation(event: RawEvent, trace_id: str, span_id: str) -> Feedback | None:
+    """The feedback of a `gen_ai.evaluation.result` event; None where it has no name or says nothing."""
+    given = event.attributes
+    name = given.get("gen_ai.evaluation.name")
+    if not isinstance(name, str) or not name:
+        return None
+    return _said(
+        name,
+        given.get("gen_ai.evaluation.score.value"),
+        given.get("gen_ai.evaluation.score.label"),
+        given.get("gen_ai.evaluation.explanation"),
+        time=moment(event.nanoseconds) if event.nanoseconds else EPOCH,
+        annotator="code",
+        trace_id=trace_id,
+        span_id=span_id,
+    )
+
+
+def _said(name: str, score: Any, label: Any, explanation: Any, **others: Any) -> Feedback | None:
+    value = number(score)
+    word = str(label) if label not in (None, "") else None
+    comment = explanation if isinstance(explanation, str) else to_json(explanation) if explanation else None
+    if value is None and word is None and not comment:
+        return None
+    return Feedback(name=name, value=value, flag=isinstance(score, bool), label=word, comment=comment or None, **others)
