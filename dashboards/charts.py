@@ -295,7 +295,7 @@ def _axis(figure: go.Figure, signal: Signal | None, axis: str = "yaxis") -> None
         if signal.kind in (Kind.FLAG, Kind.CATEGORY):
             options["tickformat"] = ".0%"
         elif unit in ("$", "usd"):
-            options.update(tickprefix="$", tickformat="~s")
+            options.update(tickprefix="$", tickformat=",.6~f")
         elif unit in ("s", "seconds"):
             options.update(ticksuffix=" s")
         else:

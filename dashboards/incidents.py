@@ -1,0 +1,128 @@
+"""Incidents as people see them: what got worse, for whom, since when, what else changed then, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import dcc, html
+
+from dashboards import cards, streams
+from dashboards.filters import Request
+from monitor import wording
+from monitor.contracts import Kind, Signal
+from monitor.queries.alerts import AlertRecord, Appeared, IncidentRecord
+from monitor.signals import describe
+
+SEVERITIES: Mapping[str, tuple[str, str]] = {
+    "critical": ("Critical", "bad"),
+    "serious": ("Serious", "bad"),
+    "notice": ("Moved", "moved"),
+}
+_MOST_SEGMENTS = 3
+_WHAT_NEW = {"model": "model", "release": "release", "prompt_version": "prompt version"}
+
+
+def card(request: Request, incident: IncidentRecord) -> html.Article:
+    """An incident in short, with all that is needed to act on it."""
+    lead = incident.alerts[0] if incident.alerts else None
+    label, state = SEVERITIES.get(incident.severity, ("Incident", "moved"))
+    title = dcc.Link(incident.title or "An incident", href=incident_link(request, incident.id), className="plain-link")
+    return html.Article(
+        [
+            html.Div([html.H3(title), cards.badge(state, label)], className="verdict-head"),
+            html.P(interval_text(lead), className="verdict-reason") if lead else None,
+            cards.fact_list(_facts(request, incident)),
+            html.P([html.Strong("Next: "), next_step(incident)], className="next-step") if incident.is_open else None,
+            cards.ways(ways(request, lead)) if lead else None,
+        ],
+        className=f"card verdict verdict-{state if incident.is_open else 'ok'}",
+    )
+
+
+def incident_link(request: Request, incident_id: int) -> str:
+    """Address of one incident in full."""
+    return request.link("/alerts", incident=str(incident_id))
+
+
+def signal_of(alert: AlertRecord) -> Signal:
+    """The signal an alert is about."""
+    return describe(alert.signal, alert.kind)
+
+
+def figures(alert: AlertRecord) -> str:
+    """Before and after of an alert: "84.0% → 51.1%"; for categories the one whose share changed most."""
+    signal = signal_of(alert)
+    categories = alert.detail.get("categories") or []
+    if alert.kind is Kind.CATEGORY and categories:
+        top = categories[0]
+        return f"{wording.shortened(str(top['value']), 40)} {streams.change_text(signal, top['before'], top['after'])}"
+    return streams.change_text(signal, alert.before, alert.after)
+
+
+def interval_text(alert: AlertRecord) -> str:
+    """How sure the leading figure is: "Accuracy 51.1% since then (95% interval 44.0% to 58.1%, 512 calls)"."""
+    signal = signal_of(alert)
+    interval = wording.format_interval(signal, alert.low, alert.high)
+    sure = ", ".join(part for part in (interval, wording.plural(alert.n, "call") if alert.n else "") if part)
+    if alert.after is None:
+        return wording.shortened(alert.reason, 300)
+    return f"{signal.title} {figures(alert)}{f' ({sure})' if sure else ''}"
+
+
+def appeared_text(appeared: Sequence[Appeared]) -> str:
+    """What was first seen about then: "model gpt-4-0613, first seen 9 Jun 2023"."""
+    if not appeared:
+        return "no new model, release or prompt version within a day"
+    return "; ".join(
+        f"{_WHAT_NEW.get(item.segment.dimension, item.segment.dimension)} "
+        f"{wording.shortened(item.segment.value, 60)}, first seen {wording.day(item.first_seen)}"
+        for item in appeared[:4]
+    )
+
+
+def next_step(incident: IncidentRecord) -> str:
+    """What to do about an open incident, by what else changed when it began."""
+    dimensions = {item.segment.dimension: item.segment.value for item in incident.appeared}
+    look = "Read a few calls from both sides to confirm"
+    if "prompt_version" in dimensions:
+        name = wording.shortened(dimensions["prompt_version"], 60)
+        return f"{look}, then roll back prompt version {name} or correct it."
+    if "model" in dimensions:
+        name = wording.shortened(dimensions["model"], 60)
+        return f"{look}, then pin the model that answered before, or adapt the prompt to {name}."
+    if "release" in dimensions:
+        return f"{look}, then roll back release {wording.shortened(dimensions['release'], 60)} or correct it."
+    if incident.severity == "notice":
+        return "Read a few calls from both sides to see whether the change was meant; nothing is known to be worse."
+    return (
+        f"{look}; nothing new was seen that day, so look for what the prompts or the users since then have in common."
+    )
+
+
+def ways(request: Request, alert: AlertRecord) -> list[tuple[str, str]]:
+    """Where to look closer: the calls of both sides, and the course of the stream."""
+    before, after = streams.both_sides(request, alert.signal, alert.segment, alert.since)
+    return [
+        ("Calls before", before),
+        ("Calls since", after),
+        ("Course and distribution", streams.stream_link(request, alert.indicator, alert.signal, alert.segment)),
+    ]
+
+
+def _facts(request: Request, incident: IncidentRecord) -> list[tuple[str, Any]]:
+    since = wording.day(incident.since)
+    if incident.is_open and request.end > incident.since:
+        since += f" ({wording.duration(request.end - incident.since)})"
+    shown = list(dict.fromkeys(wording.segment_text(alert.segment) for alert in incident.alerts))
+    whom = ", ".join(wording.shortened(text, 60) for text in shown[:_MOST_SEGMENTS])
+    if len(shown) > _MOST_SEGMENTS:
+        whom += f" and {len(shown) - _MOST_SEGMENTS} more"
+    facts: list[tuple[str, Any]] = [
+        ("Since", since),
+        ("For whom", whom),
+        ("What else changed then", appeared_text(incident.appeared)),
+    ]
+    if incident.resolved is not None:
+        facts.append(("Over since", wording.moment_text(incident.resolved)))
+    return facts
