@@ -1,0 +1,248 @@
+"""What a mail shows of an incident, as plain values: every number is already written for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from monitor import wording
+from monitor.alerts.telling import headline, in_order, name_of, signal_of
+from monitor.clock import BlockLength, block_start
+from monitor.contracts import Block, Kind, Segment
+from monitor.links import page_link
+from monitor.queries import series
+from monitor.queries.alerts import AlertRecord, IncidentRecord
+from monitor.settings import Settings
+from monitor.store import Store
+
+TREND_BEFORE = timedelta(days=20)
+TREND_DAYS = 28
+TREND_PIXELS = 44
+MAX_ROWS = 8
+SIDE = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One day of a trend: height of its bar in pixels, empty without data; `after` the change or not."""
+
+    height: int
+    after: bool
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Daily values of one stream, as bars and as a line of characters; `caption` says from when to when."""
+
+    cells: tuple[Cell, ...]
+    line: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One change: where, what, from what to what, by how much, how sure, and the calls on both sides."""
+
+    where: str
+    what: str
+    before: str
+    after: str
+    change: str
+    difference: str
+    evidence: str
+    reason: str
+    tone: str
+    calls_before: str
+    calls_since: str
+    trend: Trend | None = None
+
+
+@dataclass(frozen=True)
+class IncidentView:
+    """An incident as a mail shows it. `lines` are the most telling changes, `more` how many are not shown."""
+
+    project: str
+    title: str
+    label: str
+    tone: str
+    where: str
+    since: str
+    lasted: str
+    top: tuple[Line, ...]
+    lines: tuple[Line, ...]
+    more: int
+    segments: tuple[str, ...]
+    appeared: tuple[str, ...]
+    steps: tuple[str, ...]
+    calls_before: str
+    calls_since: str
+    drift: str
+    page: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where links of a mail lead: the dashboard's address and the project."""
+
+    base: str
+    project: str
+
+    @classmethod
+    def of(cls, settings: Settings, project: str) -> Place:
+        """The public address, or the one the server listens on."""
+        return cls(settings.public_url or f"http://{settings.host}:{settings.port}", project)
+
+
+def incident_view(store: Store, place: Place, record: IncidentRecord, now: datetime) -> IncidentView:
+    """The view of an incident as of `now`."""
+    ordered = in_order(record.alerts)
+    chosen = headline(record.alerts)
+    trends = _trends(store, record, chosen, now)
+    lines = [line_of(alert, place, record.since, now, trends.get(alert.id)) for alert in ordered]
+    top = [line_of(alert, place, record.since, now, trends.get(alert.id)) for alert in chosen]
+    shown = lines[:MAX_ROWS]
+    first = ordered[0]
+    before, since = sides(place, first.segment, record.since, now)
+    return IncidentView(
+        project=place.project,
+        title=record.title,
+        label=_label(record),
+        tone="over" if not record.is_open else "moved" if record.severity == "notice" else "bad",
+        where=wording.segment_text(first.segment),
+        since=wording.day(record.since, now),
+        lasted=wording.duration((record.resolved or now) - record.since),
+        top=tuple(top),
+        lines=tuple(shown),
+        more=len(lines) - len(shown),
+        segments=tuple(dict.fromkeys(wording.segment_text(alert.segment) for alert in ordered)),
+        appeared=tuple(appeared_texts(record, now)),
+        steps=tuple(steps(record)),
+        calls_before=before,
+        calls_since=since,
+        drift=page_link(
+            "/drift",
+            project=place.project,
+            start=record.since - SIDE,
+            end=_end(now),
+            segment=first.segment,
+            base=place.base,
+            signal=first.signal,
+        ),
+        page=page_link("/alerts", project=place.project, base=place.base, incident=str(record.id)),
+    )
+
+
+def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, trend: Trend | None = None) -> Line:
+    """One alert as a line."""
+    signal = signal_of(alert)
+    before, after, what = alert.before, alert.after, name_of(signal)
+    categories = alert.detail.get("categories") or []
+    if alert.kind is Kind.CATEGORY and categories:
+        before, after = categories[0]["before"], categories[0]["after"]
+        what = f"{what}: {categories[0]['value']}"
+    interval = "" if alert.kind is Kind.CATEGORY else wording.format_interval(signal, alert.low, alert.high)
+    calls = wording.plural(alert.n, "call")
+    calls_before, calls_since = sides(place, alert.segment, since, now)
+    others = alert.detail.get("against") == "others"
+    return Line(
+        where=wording.segment_text(alert.segment),
+        what=what,
+        before=("others " if others else "") + wording.format_value(signal, before, with_unit=False),
+        after=wording.format_value(signal, after, with_unit=True),
+        change=wording.format_change(signal, before, after, with_unit=True),
+        difference="" if others else wording.format_difference(signal, before, after),
+        evidence=f"{interval}, {calls}" if interval else calls,
+        reason=alert.reason,
+        tone="moved" if alert.severity == "notice" else "bad",
+        calls_before=calls_before,
+        calls_since=calls_since,
+        trend=trend,
+    )
+
+
+def sides(place: Place, segment: Segment, since: datetime, now: datetime) -> tuple[str, str]:
+    """Links that open the calls before and since the change."""
+    before = page_link(
+        "/explorer", project=place.project, start=since - SIDE, end=since, segment=segment, base=place.base
+    )
+    after = page_link("/explorer", project=place.project, start=since, end=_end(now), segment=segment, base=place.base)
+    return before, after
+
+
+def appeared_texts(record: IncidentRecord, now: datetime) -> list[str]:
+    """What else changed then: "model gpt-4-0613 first seen 14 Oct"."""
+    return [
+        f"{wording.dimension_text(item.segment.dimension)} {item.segment.value} first seen "
+        f"{wording.day(item.first_seen, now)}"
+        for item in record.appeared
+    ]
+
+
+def steps(record: IncidentRecord) -> list[str]:
+    """What to do next, the most useful first."""
+    if not record.is_open:
+        return []
+    found = {item.segment.dimension: item.segment.value for item in reversed(record.appeared)}
+    advice = ["Read a few calls from before and since the change, side by side."]
+    if "prompt_version" in found:
+        advice.append(f"If prompt version {found['prompt_version']} is the cause, go back to the one before it.")
+    if "release" in found:
+        advice.append(f"If release {found['release']} is the cause, roll it back.")
+    if "model" in found:
+        advice.append(f"If model {found['model']} is the cause, pin the model that answered before.")
+    if not found:
+        advice.append("No new model, release or prompt version was seen then: ask what else was deployed or who came.")
+    return advice
+
+
+def trend_of(blocks: Sequence[Block], since: datetime, start: datetime, days: int) -> Trend | None:
+    """The daily values from `start` on; None where there are fewer than two."""
+    values = {block.start: block.profile.mean for block in blocks}
+    ordered = [values.get(start + timedelta(days=number)) for number in range(days)]
+    present = [value for value in ordered if value is not None]
+    if len(present) < 2:
+        return None
+    low = min(*present, 0.0)
+    span = (max(present) - low) or 1.0
+    first_after = block_start(since, BlockLength.DAY)
+    cells = tuple(
+        Cell(
+            height=0 if value is None else max(2, ceil((value - low) / span * TREND_PIXELS)),
+            after=start + timedelta(days=number) >= first_after,
+        )
+        for number, value in enumerate(ordered)
+    )
+    caption = f"day by day, {wording.period(start, start + timedelta(days=days))}"
+    return Trend(cells, wording.sparkline(ordered), caption)
+
+
+def _trends(
+    store: Store, record: IncidentRecord, alerts: Sequence[AlertRecord], now: datetime
+) -> Mapping[int, Trend | None]:
+    start = block_start(record.since - TREND_BEFORE, BlockLength.DAY)
+    end = min(block_start(now, BlockLength.DAY), start + timedelta(days=TREND_DAYS))
+    days = max((end - start).days, 1)
+    found = series.read_profiles(
+        store,
+        record.project_id,
+        BlockLength.DAY,
+        start,
+        end,
+        signals=sorted({alert.signal for alert in alerts}),
+        segments=sorted({alert.segment for alert in alerts}, key=str),
+    )
+    return {
+        alert.id: trend_of(found.get((alert.segment, alert.signal), []), record.since, start, days) for alert in alerts
+    }
+
+
+def _label(record: IncidentRecord) -> str:
+    if not record.is_open:
+        return "Over"
+    return {"notice": "Changed", "serious": "Got worse", "critical": "Got much worse"}[record.severity]
+
+
+def _end(now: datetime) -> datetime:
+    return block_start(now, BlockLength.HOUR) + timedelta(hours=1)
