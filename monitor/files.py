@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from monitor.errors import InputError
+from monitor.ingest.call_record import KNOWN
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 PARQUET_ROWS = 500
@@ -51,28 +52,8 @@ ALIASES = {
 }
 """Column names that other tools use, and the field each means; the field's own name wins where both are there."""
 
-INTEGERS = frozenset({"input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"})
-NUMBERS = frozenset({"latency_s", "time_to_first_token_s", "cost_usd"})
-STRUCTURED = frozenset({"prompt", "response", "context", "reference", "tags", "feedback"})
-TEXTS = frozenset(
-    {
-        "id",
-        "trace_id",
-        "session_id",
-        "user_id",
-        "time",
-        "provider",
-        "model",
-        "environment",
-        "release",
-        "prompt_version",
-        "feature",
-        "status",
-        "error",
-        "finish_reason",
-    }
-)
-FIELDS = INTEGERS | NUMBERS | STRUCTURED | TEXTS
+STRUCTURED = frozenset({"prompt", "response", "context", "reference"})
+"""Fields in which a text that looks like JSON is read as JSON, where all values are texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +167,7 @@ def as_call_record(row: Mapping[str, Any], *, cells: bool = False) -> dict[str, 
     """A row as call record: other tools' names for fields are translated, absent values left out.
 
     Columns such as `tags.plan` and `feedback.thumb` become a tag and a feedback. With `cells` all values are texts, as
-    in CSV: numbers and JSON are read from them; what cannot be read stays as it is and is judged with the record.
+    in CSV: messages, documents and feedback may be written in JSON there.
     """
     record: dict[str, Any] = {}
     tags: dict[str, Any] = {}
@@ -201,8 +182,8 @@ def as_call_record(row: Mapping[str, Any], *, cells: bool = False) -> dict[str, 
         if rest and prefix.lower() == "tags":
             tags[rest] = value
         elif rest and prefix.lower() == "feedback":
-            said.append({"name": rest, "value": _scalar(value) if cells else value})
-        elif field in FIELDS and (field == lower or field not in present) and field not in record:
+            said.append({"name": rest, "value": value})
+        elif field in KNOWN and (field == lower or field not in present) and field not in record:
             record[field] = _cell(field, value) if cells else value
         else:
             record[name] = value
@@ -224,33 +205,12 @@ def _absent(value: Any, cells: bool) -> bool:
 
 
 def _cell(field: str, text: str) -> Any:
-    if field in INTEGERS or field in NUMBERS:
-        number = _scalar(text)
-        if isinstance(number, float) and field in INTEGERS and number.is_integer():
-            return int(number)
-        return number
-    if field in STRUCTURED and (text[:1] in {"[", "{"} or field == "feedback"):
+    if field == "feedback" or (field in STRUCTURED and text[:1] in {"[", "{"}):
         try:
             return json.loads(text)
         except ValueError:
             return text
     return text
-
-
-def _scalar(text: str) -> Any:
-    """The truth value or number that a cell says, or its text."""
-    lower = text.strip().lower()
-    if lower in {"true", "false"}:
-        return lower == "true"
-    try:
-        return int(lower)
-    except ValueError:
-        pass
-    try:
-        number = float(lower)
-    except ValueError:
-        return text
-    return number if math.isfinite(number) else text
 
 
 def _json_row(number: int, line: bytes) -> Row:

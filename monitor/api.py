@@ -1,0 +1,312 @@
+"""The read side of the HTTP API: everything a page shows, for programs; and health, metrics and the API's description.
+
+Who may read is decided before a request gets here (`monitor.auth`). What is read comes from `monitor.queries` only.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+import flask
+import msgspec
+from flask import Blueprint, Response
+from werkzeug.exceptions import HTTPException
+
+from monitor import api_answers as answers
+from monitor.api_docs import docs_page
+from monitor.clock import BlockLength, now
+from monitor.contracts import WHOLE
+from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge
+from monitor.exposition import exposition
+from monitor.openapi import PLAIN, ROUTES, Route, description
+from monitor.queries import listing, options
+from monitor.queries.calls import find_calls
+from monitor.queries.conditions import CallFilter, parse_conditions
+from monitor.queries.listing import Wanted
+from monitor.queries.metrics import metrics
+from monitor.queries.traces import call_of, trace_of
+from monitor.queries.usage import usage, usage_by
+from monitor.settings import Settings
+from monitor.store import Store
+
+log = logging.getLogger(__name__)
+
+Values = dict[str, Any]
+
+COSTS_BY_DEFAULT = timedelta(days=56)
+_encoder = msgspec.json.Encoder()
+
+
+class Accepting(Protocol):
+    """The ingester, as far as it matters here."""
+
+    @property
+    def records_waiting(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What the handlers work with; `ingester` only where this process takes records."""
+
+    store: Store
+    settings: Settings
+    ingester: Accepting | None
+
+    def project(self, values: Values) -> int:
+        """The id of the project that a request names; raises NotFound."""
+        name = values["project"] or self.settings.project
+        found = options.project(self.store, name)
+        if found is None:
+            raise NotFound(f"There is no project {name[:100]!r}.")
+        return found.id
+
+
+def blueprint(store: Store, settings: Settings, ingester: Accepting | None = None) -> Blueprint:
+    """All routes of the description that are read with GET."""
+    made = Blueprint("api", __name__)
+    reader = Reader(store, settings, ingester)
+    for route in ROUTES:
+        path = route.path.replace("{", "<").replace("}", ">")
+        made.add_url_rule(path, route.name, _view(route, HANDLERS[route.name], reader), methods=["GET"])
+    return made
+
+
+def _view(route: Route, handler: Callable[[Reader, Values], Any], reader: Reader) -> Callable[..., Response]:
+    def view(**path_values: str) -> Response:
+        try:
+            values = route.read(dict(flask.request.args.lists()), path_values)
+            answer = handler(reader, values)
+        except MonitorError as error:
+            return _problem(error)
+        except Exception as error:
+            log.exception("GET %s failed", route.path)
+            return _json(answers.Problem(f"The request failed here ({type(error).__name__}); the log says why."), 500)
+        if isinstance(answer, Response):
+            return answer
+        if isinstance(route.answer, str):
+            return Response(answer, content_type=route.answer)
+        return _json(answer)
+
+    return view
+
+
+def _json(answer: Any, status: int = 200) -> Response:
+    response = Response(_encoder.encode(answer), status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _problem(error: MonitorError) -> Response:
+    kinds = ((NotFound, 404), (TooLarge, 413), (InputError, 400), (Busy, 503))
+    status = next((code for kind, code in kinds if isinstance(error, kind)), 503)
+    response = _json(answers.Problem(str(error)), status)
+    if status == 503:
+        response.headers["Retry-After"] = str(getattr(error, "retry_after", 5))
+    return response
+
+
+def http_problem(error: HTTPException) -> Response:
+    """Flask's own errors below /api in the API's form; for `app.register_error_handler`."""
+    return _json(answers.Problem(str(error.description)), error.code or 500)
+
+
+def _wanted(values: Values) -> Wanted:
+    return Wanted(
+        start=values["from"],
+        end=values["to"],
+        segment=values.get("segment"),
+        indicator=values.get("indicator") or "",
+        signal=values.get("signal") or "",
+        state=values.get("state") or "",
+    )
+
+
+def _cursor(key: listing.Key) -> str:
+    return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode().rstrip("=")
+
+
+def _key(text: str | None, *types: type) -> list[Any] | None:
+    """The key of a cursor; raises InputError for one that the API did not make."""
+    if not text:
+        return None
+    try:
+        key = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, RecursionError):
+        key = None
+    fits = isinstance(key, list) and [type(part) for part in key] == list(types)
+    if not fits or not all(map(_is_storable, key or ())):
+        raise InputError("after: is not the `next` of a page of this list.")
+    return list(key or ())
+
+
+def _is_storable(part: Any) -> bool:
+    """True where the database can compare with it."""
+    if isinstance(part, int):
+        return -(2**63) <= part < 2**63
+    return "\0" not in part and part.isprintable()
+
+
+def _page(rows: list[Any], limit: int, make: Callable[[Any], Any], key: Callable[[Any], listing.Key]) -> Any:
+    """A page out of one row more than it takes."""
+    following = _cursor(key(rows[limit - 1])) if len(rows) > limit else None
+    return answers.Listing(items=[make(row) for row in rows[:limit]], next=following)
+
+
+def _slice(rows: list[Any], values: Values, make: Callable[[Any], Any], key: Callable[[Any], listing.Key]) -> Any:
+    """A page of a list that is short and in the order of its keys."""
+    after = _key(values["after"], *(type(part) for part in key(rows[0]))) if rows and values["after"] else None
+    rest = rows if after is None else [row for row in rows if list(key(row)) > after]
+    return _page(rest[: values["limit"] + 1], values["limit"], make, key)
+
+
+def _projects(reader: Reader, values: Values) -> Any:
+    return _slice(list(options.projects(reader.store)), values, answers.of_project, lambda row: (row.name,))
+
+
+def _segments(reader: Reader, values: Values) -> Any:
+    found = options.segments(reader.store, reader.project(values), values["dimension"] or "")
+    rows = sorted(
+        (option for part in found.values() for option in part),
+        key=lambda option: (option.segment.dimension, option.segment.value),
+    )
+    return _slice(rows, values, answers.of_segment, lambda row: (row.segment.dimension, row.segment.value))
+
+
+def _verdicts(reader: Reader, values: Values) -> Any:
+    limit = values["limit"]
+    after = _key(values["after"], int, str, str, str, str)
+    rows = listing.verdict_page(reader.store, reader.project(values), _wanted(values), after=after, limit=limit + 1)
+    return _page(rows, limit, answers.of_verdict, listing.verdict_key)
+
+
+def _alerts(reader: Reader, values: Values) -> Any:
+    limit, after = values["limit"], _key(values["after"], int, int)
+    rows = listing.alert_page(reader.store, reader.project(values), _wanted(values), after=after, limit=limit + 1)
+    return _page(rows, limit, answers.of_alert, listing.opened_key)
+
+
+def _incidents(reader: Reader, values: Values) -> Any:
+    limit, after = values["limit"], _key(values["after"], int, int)
+    rows = listing.incident_page(reader.store, reader.project(values), _wanted(values), after=after, limit=limit + 1)
+    return _page(rows, limit, answers.of_incident, listing.opened_key)
+
+
+def _calls(reader: Reader, values: Values) -> Any:
+    wanted = CallFilter(
+        start=values["from"],
+        end=values["to"],
+        segment=values["segment"] or WHOLE,
+        signals=parse_conditions(values["signal"] or ""),
+        status=values["status"] or "",
+        session=values["session"] or "",
+        user=values["user"] or "",
+        text=values["text"] or "",
+    )
+    after = _key(values["after"], int)
+    page = find_calls(
+        reader.store, reader.project(values), wanted, before=after[0] if after else None, limit=values["limit"]
+    )
+    return answers.CallListing(
+        items=[answers.of_call(row) for row in page.rows],
+        next=None if page.following is None else _cursor((page.following,)),
+        searched_back_to=page.searched_back_to,
+    )
+
+
+def _call(reader: Reader, values: Values) -> Any:
+    return answers.of_detail(call_of(reader.store, reader.project(values), values["trace_id"], values["span_id"]))
+
+
+def _trace(reader: Reader, values: Values) -> Any:
+    after = values["after"] or "0"
+    if not (after.isdecimal() and after.isascii() and len(after) < 10):
+        raise InputError("after: is not the `next` of a page of this list.")
+    project_id = reader.project(values)
+    trace = trace_of(reader.store, project_id, values["trace_id"], offset=int(after), limit=values["limit"])
+    return answers.of_trace(trace)
+
+
+def _costs(reader: Reader, values: Values) -> Any:
+    project_id = reader.project(values)
+    length = BlockLength(values["block"])
+    end = values["to"] or (options.latest(reader.store, project_id) or now()) + length.duration
+    start = values["from"] or end - COSTS_BY_DEFAULT
+    segment = values["segment"] or WHOLE
+    if values["by"]:
+        found = usage_by(reader.store, project_id, length, start, end, dimension=values["by"], within=segment)
+    else:
+        found = (usage(reader.store, project_id, length, start, end, segment=segment),)
+    rows = [answers.of_point(part.segment, point) for part in found for point in part.points]
+    rows.sort(key=_cost_key)
+    return _slice(rows, values, lambda row: row, _cost_key)
+
+
+def _cost_key(row: answers.Cost) -> list[str]:
+    return [row.start.isoformat(), row.segment.dimension, row.segment.value]
+
+
+def _profiles(reader: Reader, values: Values) -> Any:
+    limit = values["limit"]
+    after = _key(values["after"], int, str, str, str)
+    length, wanted = BlockLength(values["block"]), _wanted(values)
+    rows = listing.profile_page(reader.store, reader.project(values), length, wanted, after=after, limit=limit + 1)
+    return _page(rows, limit, answers.of_profile, lambda row: row.key)
+
+
+def _healthz(_reader: Reader, _values: Values) -> Any:
+    return answers.Health("ok")
+
+
+def _readyz(reader: Reader, _values: Values) -> Any:
+    from monitor import migrate
+
+    problems = []
+    try:
+        if not migrate.is_current(reader.store):
+            problems.append("The store is not of this version; run `llmops-monitor migrate`.")
+    except MonitorError as error:
+        problems.append(str(error))
+    if reader.ingester is not None and reader.ingester.records_waiting >= reader.settings.queue_records:
+        problems.append("Too many records wait for the writer.")
+    if problems:
+        return _json(answers.Health("not ready", problems), 503)
+    return answers.Health("ok")
+
+
+def _metrics(reader: Reader, _values: Values) -> Any:
+    waiting = None if reader.ingester is None else reader.ingester.records_waiting
+    return Response(exposition(metrics(reader.store), waiting, now()), content_type=PLAIN)
+
+
+def _openapi(reader: Reader, _values: Values) -> Any:
+    return json.dumps(description(reader.settings.public_url))
+
+
+def _docs(reader: Reader, _values: Values) -> Any:
+    return docs_page(description(reader.settings.public_url))
+
+
+HANDLERS: dict[str, Callable[[Reader, Values], Any]] = {
+    "projects": _projects,
+    "segments": _segments,
+    "verdicts": _verdicts,
+    "alerts": _alerts,
+    "incidents": _incidents,
+    "calls": _calls,
+    "call": _call,
+    "trace": _trace,
+    "costs": _costs,
+    "profiles": _profiles,
+    "healthz": _healthz,
+    "readyz": _readyz,
+    "metrics": _metrics,
+    "openapi": _openapi,
+    "docs": _docs,
+}
