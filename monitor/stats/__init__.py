@@ -1,0 +1,1 @@
+"""Statistics as pure functions: no store, no clock, no settings."""

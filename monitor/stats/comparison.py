@@ -1,0 +1,391 @@
+"""Is the window different from the reference, by more than matters? One answer for each kind of signal.
+
+Everywhere the question is decided by an interval at the level that is left after correction for all looks: it must
+exclude the smallest relevant change. Means that are shown are means over calls, as people count; decisions rest on
+users within blocks (`monitor.stats.spread`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import stdtrit
+
+from monitor.contracts import Block, Kind
+from monitor.profile import OTHER, Floats, Profile, merge
+from monitor.stats import distances
+from monitor.stats.intervals import exact, mean_interval, newcombe, normal_quantile, student_quantile, wilson
+from monitor.stats.ranks import Counts, Ranks
+from monitor.stats.season import season
+from monitor.stats.spread import Spread, spread
+
+RANK_MARGIN = 0.03
+VECTOR_RELEVANT = 0.2
+MAX_VALUES_COMPARED = 20
+_LEAST_SHARE = 0.005
+_FEW_EVENTS = 20.0
+_UNUSUAL_CONCENTRATION = 2.0
+_CONCENTRATION_PROOF = 3.0
+
+
+@dataclass(frozen=True)
+class CategoryChange:
+    """One value of a category: its share of calls in the reference and in the window."""
+
+    value: str
+    before: float
+    after: float
+    proven: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outcome. `direction` is +1 or -1 for a proven relevant rise or fall, else 0.
+
+    `value`, `baseline` and `effect` are in the unit of the signal (shares for flags and categories, a standardised
+    distance for vectors), with 95 % intervals. `relative` is the effect over the baseline. `strength` is the evidence
+    over what is required: above 1 it is proven. `series` and `weights` are the block values of reference and window
+    that carried the decision, for dating the change.
+    """
+
+    direction: int
+    value: float
+    baseline: float
+    effect: float
+    strength: float
+    low: float | None = None
+    high: float | None = None
+    effect_low: float | None = None
+    effect_high: float | None = None
+    relative: float | None = None
+    series: Floats = field(default_factory=lambda: np.zeros(0))
+    weights: Floats = field(default_factory=lambda: np.zeros(0))
+    distances: Mapping[str, float] = field(default_factory=dict)
+    categories: tuple[CategoryChange, ...] = ()
+    superiority: float | None = None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Window and reference, block by block and merged."""
+
+    current: Sequence[Block]
+    reference: Sequence[Block]
+    now: Profile
+    past: Profile
+
+    @classmethod
+    def of(cls, current: Sequence[Block], reference: Sequence[Block]) -> Sides:
+        """Both sides with their merged profiles; both must have calls."""
+        kind = current[0].profile.kind
+        return cls(
+            current,
+            reference,
+            merge((block.profile for block in current), kind),
+            merge((block.profile for block in reference), kind),
+        )
+
+    @property
+    def users(self) -> Floats:
+        """Users of each reference block."""
+        return np.array([block.profile.users for block in self.reference], dtype=np.float64)
+
+    @property
+    def window_users(self) -> Floats:
+        """Users of each block of the window."""
+        return np.array([block.profile.users for block in self.current], dtype=np.float64)
+
+    def spread(self, current: Floats, reference: Floats, noise: Floats, least_lowered: Floats | float) -> Spread:
+        """The difference of block values (window: one row a block), without season, and its variance."""
+        users, window = self.users, self.window_users
+        days = [block.start for block in self.reference]
+        found = season(reference, users, days, [block.start for block in self.current])
+        value = window @ (current - found.current) / window.sum()
+        return spread(
+            value,
+            float(window.sum()),
+            reference - found.reference,
+            users,
+            noise=noise,
+            least_lowered=least_lowered,
+            groups=found.groups,
+        )
+
+    @property
+    def least_lowered(self) -> float:
+        """Users over calls: the noise of independent calls relative to that of users with one call each."""
+        return min(1.0, (self.now.users + self.past.users) / max(self.now.n + self.past.n, 1))
+
+
+def compare(sides: Sides, relevant: float, level: float) -> Comparison:
+    """Compares by the kind of the profiles. `relevant` as in `monitor.contracts.Signal`; `level` is two-sided."""
+    if sides.now.kind is Kind.FLAG:
+        return compare_flags(sides, relevant, level)
+    if sides.now.kind is Kind.NUMBER:
+        return compare_numbers(sides, relevant, level)
+    if sides.now.kind is Kind.CATEGORY:
+        return compare_categories(sides, relevant, level)
+    return compare_vectors(sides, relevant, level)
+
+
+@dataclass(frozen=True)
+class ShareLimits:
+    """Differences of users' mean shares with limits at the level asked for, one entry a share."""
+
+    difference: Floats
+    low: Floats
+    high: Floats
+    season: Floats
+
+
+def share_limits(sides: Sides, current: Floats, reference: Floats, level: float) -> ShareLimits:
+    """Limits of the differences of shares: window blocks x shares against reference blocks x shares.
+
+    Newcombe's squaring and adding with Clopper-Pearson limits (`intervals.exact`) in place of Wilson's, which fail far
+    out in the tails. The wander between blocks and the unknown size of it enter as fewer units: n = p (1 - p) /
+    variance, times (z / t)^2.
+    """
+    users, window = sides.users, sides.window_users
+    total = users.sum()
+    past = users @ reference / total
+    raw = window @ current / window.sum()
+    smoothed = (users @ reference + 0.5) / (total + 1)
+    noise = smoothed * (1 - smoothed)
+    rare = np.minimum(smoothed, 1 - smoothed) * total < _FEW_EVENTS
+    found = sides.spread(current, reference, noise, np.where(rare, 1.0, sides.least_lowered))
+    z = normal_quantile(level)
+    shrink = (z / -stdtrit(found.degrees, level / 2)) ** 2
+    units = np.minimum(noise / found.current_variance * shrink, sides.now.n)
+    past_units = np.minimum(noise / found.reference_variance * shrink, sides.past.n)
+    low, high = exact(raw, units, level)
+    past_low, past_high = exact(past, past_units, level)
+    offset = (raw - past) - found.difference
+    return ShareLimits(
+        difference=found.difference,
+        low=found.difference - np.hypot(raw - low, past_high - past),
+        high=found.difference + np.hypot(high - raw, past - past_low),
+        season=offset,
+    )
+
+
+def _beyond(limits: ShareLimits, relevant: float) -> Floats:
+    """How far each interval is past the relevant change, in its own half width; above 1 it is proven."""
+    up = (limits.difference - relevant) / np.maximum(limits.difference - limits.low, 1e-12)
+    down = (-limits.difference - relevant) / np.maximum(limits.high - limits.difference, 1e-12)
+    return np.maximum(up, down)
+
+
+def compare_flags(sides: Sides, relevant: float, level: float) -> Comparison:
+    """Difference of the share of calls where the flag is set; `relevant` is in points (0.05 is five)."""
+    current = _user_means(sides.current)
+    reference = _user_means(sides.reference)
+    limits = share_limits(sides, current, reference, level)
+    strength = float(_beyond(limits, relevant)[0])
+    value, past = sides.now.total / sides.now.n, sides.past.total / sides.past.n
+    baseline = min(1.0, max(0.0, past + float(limits.season[0])))
+    low, high = wilson(value, sides.now.users)
+    effect_low, effect_high = newcombe(value, sides.now.users, baseline, sides.past.users)
+    return Comparison(
+        direction=int(np.sign(limits.difference[0])) if strength > 1 else 0,
+        value=value,
+        baseline=baseline,
+        effect=value - baseline,
+        strength=strength,
+        low=low,
+        high=high,
+        effect_low=effect_low,
+        effect_high=effect_high,
+        relative=(value - baseline) / baseline if baseline > 0 else None,
+        series=np.concatenate([reference[:, 0], current[:, 0]]),
+        weights=np.concatenate([sides.users, sides.window_users]),
+        distances=distances.of_profiles(sides.now, sides.past),
+    )
+
+
+def _user_means(blocks: Sequence[Block]) -> Floats:
+    return np.array([[block.profile.user_total / max(block.profile.users, 1)] for block in blocks])
+
+
+def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
+    """Numbers by rank, so that a few huge ones decide nothing; `relevant` is relative to the mean (0.1 is 10 %).
+
+    Proven in either of two ways, each at half the level. One: even after every number of the window is brought back by
+    the relevant amount, it still tends to be larger (or smaller) than one of the reference. Two: the probability of
+    superiority is past 0.5 -+ 0.03 and the mean has changed by the relevant amount in the same direction (a change of
+    a part of the calls only). Does not see a change that leaves both rank and mean where they were, such as more spread
+    on both sides.
+    """
+    past_counts = Counts.of([block.profile for block in sides.reference])
+    counts = Counts.of([block.profile for block in sides.current])
+    ranks = Ranks(past_counts)
+    reference, current = ranks.means(past_counts)[:, None], ranks.means(counts)[:, None]
+    noise = max(ranks.variance, ranks.variance_of(counts), 0.25 / (sides.past.users + 2))
+    found = sides.spread(current, reference, np.array([noise]), sides.least_lowered)
+    error = max(float(found.error[0]), 1e-12)
+    needed = student_quantile(level / 2, float(found.degrees[0]))
+    shift = float(found.difference[0])
+    value, past = sides.now.total / sides.now.n, sides.past.total / sides.past.n
+    means = season(
+        np.array([[block.profile.total / block.profile.n] for block in sides.reference]),
+        np.array([block.profile.n for block in sides.reference], dtype=np.float64),
+        [block.start for block in sides.reference],
+        [block.start for block in sides.current],
+    )
+    calls = np.array([block.profile.n for block in sides.current], dtype=np.float64)
+    baseline = past + float(calls @ means.current[:, 0]) / float(calls.sum())
+    size = ranks.scale or abs(baseline)
+    change = (value - baseline) / size if size else math.copysign(math.inf, value) if value else 0.0
+    # What the window itself, season taken out, would score if it were brought back by the relevant amount.
+    seasonal = float(ranks.mean_after(counts, 0.0)) - 0.5 - shift
+    brought_down = ranks.mean_after(counts, -relevant / (1 + relevant)) - 0.5 - seasonal
+    brought_up = ranks.mean_after(counts, relevant / (1 - relevant) if relevant < 1 else 1e6) - 0.5 - seasonal
+    up = max(brought_down, shift - RANK_MARGIN if change >= relevant else -1.0) / (error * needed)
+    down = max(-brought_up, -shift - RANK_MARGIN if change <= -relevant else -1.0) / (error * needed)
+    strength = max(up, down)
+    direction = (1 if up >= down else -1) if strength > 1 else 0
+    if direction and not _spread_over_users(sides, direction):
+        direction, strength = 0, 1.0
+    interval = mean_interval(value, sides.now.user_variance, sides.now.users)
+    effect_interval = _mean_difference(sides, value - baseline)
+    return Comparison(
+        direction=direction,
+        value=value,
+        baseline=baseline,
+        effect=value - baseline,
+        strength=strength,
+        low=_not_below_zero(interval[0], sides.now) if interval else None,
+        high=interval[1] if interval else None,
+        effect_low=effect_interval[0] if effect_interval else None,
+        effect_high=effect_interval[1] if effect_interval else None,
+        relative=change if math.isfinite(change) else None,
+        series=np.concatenate([reference[:, 0], current[:, 0]]),
+        weights=np.concatenate([sides.users, sides.window_users]),
+        distances=distances.of_profiles(sides.now, sides.past),
+        superiority=shift + 0.5,
+    )
+
+
+def _spread_over_users(sides: Sides, direction: int) -> bool:
+    """False where few users make far more calls than users usually do and the users' own means do not agree."""
+    usual = sides.past.n / max(sides.past.users, 1)
+    if sides.now.n / max(sides.now.users, 1) <= _UNUSUAL_CONCENTRATION * usual:
+        return True
+    now, past = sides.now.user_mean, sides.past.user_mean
+    variance, past_variance = sides.now.user_variance, sides.past.user_variance
+    if now is None or past is None or variance is None or past_variance is None:
+        return False
+    error = math.sqrt(variance / sides.now.users + past_variance / sides.past.users)
+    return direction * (now - past) > _CONCENTRATION_PROOF * error
+
+
+def _not_below_zero(low: float, profile: Profile) -> float:
+    return max(low, 0.0) if not profile.bins or min(profile.bins) >= 0 else low
+
+
+def _mean_difference(sides: Sides, effect: float) -> tuple[float, float] | None:
+    one, two = sides.now.user_variance, sides.past.user_variance
+    if one is None or two is None:
+        return None
+    error = math.sqrt(one / sides.now.users + two / sides.past.users)
+    reach = student_quantile(0.05, max(sides.now.users - 1, 1)) * error
+    return effect - reach, effect + reach
+
+
+def compare_categories(sides: Sides, relevant: float, level: float) -> Comparison:
+    """The share of each value, the level divided by their number; `relevant` is in points (0.05 is five).
+
+    New and vanished values are values with share zero on one side. The figures are those of the value that changed
+    most, of the proven ones where there are any.
+    """
+    before, after = sides.past.shares(), sides.now.shares()
+    names = sorted({*before, *after}, key=lambda name: (-max(before.get(name, 0.0), after.get(name, 0.0)), name))
+    names = [name for name in names if max(before.get(name, 0), after.get(name, 0)) >= _LEAST_SHARE]
+    names = names[:MAX_VALUES_COMPARED] or [OTHER]
+    reference, current = _category_means(sides.reference, names), _category_means(sides.current, names)
+    limits = share_limits(sides, current, reference, level / len(names))
+    beyond = _beyond(limits, relevant)
+    order = np.lexsort((-np.abs(limits.difference), beyond <= 1))
+    top = int(order[0])
+    value = after.get(names[top], 0.0)
+    baseline = min(1.0, max(0.0, before.get(names[top], 0.0) + float(limits.season[top])))
+    low, high = wilson(value, sides.now.users)
+    effect_low, effect_high = newcombe(value, sides.now.users, baseline, sides.past.users)
+    changes = tuple(
+        CategoryChange(
+            names[place], before.get(names[place], 0.0), after.get(names[place], 0.0), bool(beyond[place] > 1)
+        )
+        for place in order.tolist()
+    )
+    return Comparison(
+        direction=int(np.sign(limits.difference[top])) if beyond[top] > 1 else 0,
+        value=value,
+        baseline=baseline,
+        effect=value - baseline,
+        strength=float(beyond.max()),
+        low=low,
+        high=high,
+        effect_low=effect_low,
+        effect_high=effect_high,
+        series=np.concatenate([reference[:, top], current[:, top]]),
+        weights=np.concatenate([sides.users, sides.window_users]),
+        distances=distances.of_profiles(sides.now, sides.past),
+        categories=changes,
+    )
+
+
+def _category_means(blocks: Sequence[Block], names: Sequence[str]) -> Floats:
+    result = np.zeros((len(blocks), len(names)))
+    for row, block in enumerate(blocks):
+        categories = block.profile.categories
+        for column, name in enumerate(names):
+            entry = categories.get(name)
+            if entry is not None:
+                result[row, column] = entry.share / block.profile.users
+    return result
+
+
+def compare_vectors(sides: Sides, relevant: float, level: float) -> Comparison:
+    """The mean vector of users, by its most moved coordinate with the level divided by their number.
+
+    The size of the change is |difference of means| / sqrt(sum of the variances between users), less what chance alone
+    gives; it must reach `relevant`. Sees where the texts are, not how they scatter around it. A change that is spread
+    thinly over all coordinates needs more users than one in a few.
+    """
+    reference, current = _vector_means(sides.reference), _vector_means(sides.current)
+    variance = _between_users(sides.past)
+    own = _between_users(sides.now)
+    noise = np.maximum(np.maximum(variance, own), 1e-12)
+    found = sides.spread(current, reference, noise, sides.least_lowered)
+    needed = -stdtrit(found.degrees, level / 2 / len(noise))
+    t = np.abs(found.difference) / np.maximum(found.error, 1e-12)
+    spread_of_users = float(np.sum(np.maximum(variance, 1e-12)))
+    squared = float(np.sum(found.difference**2 - found.error**2)) / spread_of_users
+    size = math.sqrt(max(0.0, squared))
+    strength = float(np.max(t / needed)) if size >= relevant else min(1.0, float(np.max(t / needed)))
+    direction = found.difference / max(float(np.linalg.norm(found.difference)), 1e-12)
+    return Comparison(
+        direction=1 if strength > 1 else 0,
+        value=size,
+        baseline=0.0,
+        effect=size,
+        strength=strength,
+        series=np.concatenate([reference, current]) @ direction,
+        weights=np.concatenate([sides.users, sides.window_users]),
+    )
+
+
+def _vector_means(blocks: Sequence[Block]) -> Floats:
+    return np.array(
+        [block.profile.vector / block.profile.users for block in blocks if block.profile.vector is not None]
+    )
+
+
+def _between_users(profile: Profile) -> Floats:
+    if profile.vector is None or profile.vector_square is None:
+        return np.zeros(1)
+    if profile.users < 2:
+        return np.zeros_like(profile.vector)
+    return np.maximum(0.0, (profile.vector_square - profile.vector**2 / profile.users) / (profile.users - 1))

@@ -1,0 +1,94 @@
+"""Confidence intervals. `level` is the probability of being wrong, both sides together: 0.05 gives a 95 % interval.
+
+The units are users within blocks, so that several calls of one user do no harm; the functions take counts of units,
+which need not be whole where dependence made them fewer.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import betaincinv, ndtri, stdtrit
+
+from monitor.profile import Floats
+
+Interval = tuple[float, float]
+SHOWN_LEVEL = 0.05
+
+
+def normal_quantile(level: float) -> float:
+    """z such that a standard normal value lies beyond +-z with probability `level`."""
+    return float(-ndtri(level / 2))
+
+
+def student_quantile(level: float, degrees: float) -> float:
+    """t such that Student's t with so many degrees of freedom lies beyond +-t with probability `level`."""
+    return float(-stdtrit(degrees, level / 2))
+
+
+def wilson(share: float, n: float, level: float = SHOWN_LEVEL) -> Interval:
+    """Wilson's score interval of a share: (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n).
+
+    Good at 95 %; far out in the tails and near 0 or 1 it covers too little, where `exact` is taken instead.
+    Source: Wilson, JASA 22, 1927.
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    z = normal_quantile(level)
+    middle = share + z * z / (2 * n)
+    reach = z * math.sqrt(max(0.0, share * (1 - share)) / n + z * z / (4 * n * n))
+    whole = 1 + z * z / n
+    return max(0.0, min(share, (middle - reach) / whole)), min(1.0, max(share, (middle + reach) / whole))
+
+
+def exact(share: Floats | float, n: Floats | float, level: float) -> tuple[Floats, Floats]:
+    """Clopper-Pearson limits of shares, which never cover too little, however small the level.
+
+    Quantiles of beta distributions; `n` may be a broken number. Source: Clopper and Pearson, Biometrika 26, 1934.
+    """
+    p = np.clip(np.asarray(share, dtype=np.float64), 0.0, 1.0)
+    units = np.maximum(np.asarray(n, dtype=np.float64), 1e-9)
+    hits, misses = p * units, (1 - p) * units
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-12), misses + 1, level / 2), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1e-12), 1 - level / 2), 1.0)
+    return np.minimum(low, p), np.maximum(high, p)
+
+
+def newcombe(share: float, n: float, other: float, other_n: float, level: float = SHOWN_LEVEL) -> Interval:
+    """Interval of the difference of two independent shares by squaring and adding Wilson's limits.
+
+    Source: Newcombe, Statistics in Medicine 17, 1998, method 10.
+    """
+    low, high = wilson(share, n, level)
+    other_low, other_high = wilson(other, other_n, level)
+    difference = share - other
+    return (
+        difference - math.hypot(share - low, other_high - other),
+        difference + math.hypot(high - share, other - other_low),
+    )
+
+
+def mean_interval(mean: float, variance: float | None, units: float, level: float = SHOWN_LEVEL) -> Interval | None:
+    """mean -+ t sqrt(variance / units), `variance` being that between users' own means; None with fewer than two.
+
+    Covers too little for strongly skewed numbers from few users (under about 50).
+    """
+    if variance is None or units < 2:
+        return None
+    reach = student_quantile(level, units - 1) * math.sqrt(variance / units)
+    return mean - reach, mean + reach
+
+
+def ratio(
+    value: float, variance: float, other: float, other_variance: float, level: float = SHOWN_LEVEL
+) -> Interval | None:
+    """Interval of value / other on the logarithmic scale: exp(ln r -+ z sqrt(v/value^2 + w/other^2)).
+
+    The variances are those of the two means. None where either mean is not positive.
+    Source: Katz et al., Biometrics 34, 1978.
+    """
+    if value <= 0 or other <= 0:
+        return None
+    reach = normal_quantile(level) * math.sqrt(variance / value**2 + other_variance / other**2)
+    return value / other * math.exp(-reach), value / other * math.exp(reach)

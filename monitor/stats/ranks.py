@@ -1,0 +1,96 @@
+"""Numbers by rank: how a call of the window compares with a call of the reference.
+
+The score of a number is the share of reference calls below it plus half of those equal to it. Its mean over the window
+is the probability of superiority (the Mann-Whitney statistic over n m): 0.5 where nothing changed, and bounded, so that
+one huge number weighs no more than any other large one. Numbers in one logarithmic bin (2 % wide) count as equal.
+Source: Brunner and Munzel, Biometrical Journal 42, 2000.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.profile import RELATIVE_ACCURACY, Floats, Profile, bin_value
+
+Integers = NDArray[np.int64]
+
+_BIN_RATIO = (1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Histograms of several blocks laid end to end: bin, count, and the place of the block."""
+
+    bins: Integers
+    counts: Floats
+    block: Integers
+    n: Floats
+
+    @classmethod
+    def of(cls, profiles: Sequence[Profile]) -> Counts:
+        """The histograms of profiles of numbers."""
+        sizes = [len(profile.bins) for profile in profiles]
+        total = sum(sizes)
+        bins = np.fromiter((index for profile in profiles for index in profile.bins), np.int64, total)
+        counts = np.fromiter((count for profile in profiles for count in profile.bins.values()), np.float64, total)
+        block = np.repeat(np.arange(len(profiles)), sizes)
+        return cls(bins, counts, block, np.maximum(np.bincount(block, counts, minlength=len(profiles)), 1.0))
+
+
+class Ranks:
+    """Scores against one reference."""
+
+    def __init__(self, reference: Counts) -> None:
+        self.bins, place = np.unique(reference.bins, return_inverse=True)
+        self.counts = np.bincount(place, reference.counts, minlength=len(self.bins))
+        self._below = np.concatenate(([0.0], np.cumsum(self.counts)))
+        self._total = max(float(self._below[-1]), 1.0)
+        self.signed = bool(len(self.bins) and self.bins[0] < 0)
+        self._values = np.array([bin_value(index) for index in self.bins.tolist()]) if self.signed else None
+        scores = self._score(self.bins)
+        self.variance = max(0.0, float(self.counts @ (scores - 0.5) ** 2) / self._total)
+
+    def _score(self, bins: Integers) -> Floats:
+        low = np.searchsorted(self.bins, bins, side="left")
+        high = np.searchsorted(self.bins, bins, side="right")
+        return (self._below[low] + self._below[high]) / (2 * self._total)
+
+    def means(self, counts: Counts) -> Floats:
+        """The mean score of each block."""
+        scores = self._score(counts.bins)
+        return np.bincount(counts.block, scores * counts.counts, minlength=len(counts.n)) / counts.n
+
+    def variance_of(self, counts: Counts) -> float:
+        """The variance of the scores of all calls in `counts` together."""
+        scores = self._score(counts.bins)
+        total = float(counts.counts.sum()) or 1.0
+        mean = float(scores @ counts.counts) / total
+        return max(0.0, float(counts.counts @ (scores - mean) ** 2) / total)
+
+    @property
+    def scale(self) -> float:
+        """Mean size (absolute value) of the reference's numbers."""
+        sizes = np.array([abs(bin_value(index)) for index in self.bins.tolist()])
+        return float(sizes @ self.counts) / self._total if len(sizes) else 0.0
+
+    def mean_after(self, counts: Counts, relative: float) -> float:
+        """Mean score of all calls if each number were larger by this relative amount (smaller where negative).
+
+        Where numbers of both signs occur, the amount is relative to their mean size and is added instead.
+        """
+        total = float(counts.counts.sum()) or 1.0
+        if self._values is not None:
+            moved = np.array([bin_value(index) for index in counts.bins.tolist()]) + relative * self.scale
+            low = np.searchsorted(self._values, moved, side="left")
+            high = np.searchsorted(self._values, moved, side="right")
+            scores = (self._below[low] + self._below[high]) / (2 * self._total)
+        else:
+            steps = math.log1p(relative) / math.log(_BIN_RATIO)
+            step = math.floor(steps) if steps < 0 else math.ceil(steps)
+            scores = self._score(np.where(counts.bins > 0, np.maximum(counts.bins + step, 0), counts.bins))
+        return float(scores @ counts.counts) / total
