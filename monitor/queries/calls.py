@@ -167,6 +167,7 @@ class _Walk:
         self._high = min(id_floor(wanted.end) if wanted.end else _NEWEST, _NEWEST - 1)
         self._needle = wanted.text.strip().casefold()
         self._indexed = bool(wanted.session) and not self._needle
+        self._read = 0
         self.examined = 0
         self.finished = False
         self.position = 0
@@ -177,26 +178,29 @@ class _Walk:
         if beyond is not None:
             low, high = (low, min(high, beyond)) if self._newest_first else (max(low, beyond + 1), high)
         found: list[int] = []
-        budget = SCAN_TEXT if self._needle else SCAN_HEAVY if self._condition.heavy else SCAN_LIGHT
+        budget = SCAN_HEAVY if self._condition.heavy else SCAN_LIGHT
         step = _TEXT_STEP if self._needle else _FIRST_STEP
         while low < high:
-            if self.examined >= budget:
+            if self.examined >= budget or self._read >= SCAN_TEXT:
                 self.position = high if self._newest_first else low
                 return found
-            edge = None if self._indexed else self._edge(low, high, min(step, budget - self.examined))
+            step = min(step, budget - self.examined)
+            edge = None if self._indexed else self._edge(low, high, step)
             if self._newest_first:
                 part_low, part_high = (low if edge is None else edge), high
                 high = part_low
             else:
                 part_low, part_high = low, (high if edge is None else edge + 1)
                 low = part_high
+            read = self._read
             found += self._matches(part_low, part_high, wanted - len(found))
             if len(found) >= wanted:
                 return found
             if edge is None:
                 break
-            self.examined += min(step, budget - self.examined)
-            step = _TEXT_STEP if self._needle else min(step * 5, _LARGEST_STEP)
+            self.examined += step
+            if not self._needle or (self._read - read) * 8 < step:
+                step = min(step * 5, _LARGEST_STEP)
         self.finished = True
         return found
 
@@ -226,6 +230,7 @@ class _Walk:
         ids = list(self._connection.execute(statement).scalars())
         found = []
         for identifier, body in _bodies(self._connection, self._project_id, ids):
+            self._read += 1
             if _contains(body, self._needle):
                 found.append(identifier)
                 if len(found) >= wanted:
