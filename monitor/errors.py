@@ -16,6 +16,8 @@ text, keys or secrets.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class MonitorError(Exception):
     """Base of all errors raised on purpose; its text may be shown to people."""
@@ -58,3 +60,21 @@ class StoreError(MonitorError):
 
 class PluginError(MonitorError):
     """A plug-in breaks its contract."""
+
+
+def describe(error: BaseException) -> str:
+    """What went wrong, for a log: own errors speak for themselves, of others only the kind and the place.
+
+    The messages of foreign errors are left out because they may quote what people wrote.
+    """
+    if isinstance(error, MonitorError):
+        return f"{type(error).__name__}: {error}"
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if "site-packages" not in path.parts:
+            place = f" in {path.name} line {trace.tb_lineno}"
+        trace = trace.tb_next
+    original = getattr(error, "orig", None)
+    return type(error).__name__ + (f" ({type(original).__name__})" if original is not None else "") + place

@@ -17,12 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from monitor import clock, runs
 from monitor.contracts import Job, JobContext, collect
-from monitor.errors import Busy, MonitorError, NotFound
+from monitor.errors import Busy, NotFound, describe
 from monitor.settings import Settings
 from monitor.store import Store
 
@@ -114,22 +113,6 @@ def _run(job: Job, context: JobContext, slot: datetime, process: str) -> tuple[O
             log.error("job %s failed: %s", job.name, note)
     runs.finish(context.store, job.name, slot, process, as_of(), state=state, done=done, note=note)
     return Outcome(job.name, state, done, note, time.monotonic() - started), error
-
-
-def describe(error: BaseException) -> str:
-    """What went wrong, without texts: own errors speak for themselves, of others the kind and the place."""
-    if isinstance(error, MonitorError):
-        return f"{type(error).__name__}: {error}"
-    place = ""
-    trace = error.__traceback__
-    while trace is not None:
-        path = Path(trace.tb_frame.f_code.co_filename)
-        if "site-packages" not in path.parts:
-            place = f" in {path.name} line {trace.tb_lineno}"
-        trace = trace.tb_next
-    original = getattr(error, "orig", None)
-    kind = type(error).__name__ + (f" ({type(original).__name__})" if original is not None else "")
-    return f"{kind}{place}"
 
 
 @contextmanager
