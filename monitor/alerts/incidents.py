@@ -78,7 +78,7 @@ def home(since: datetime, window: tuple[datetime, datetime], candidates: Mapping
 
 
 def fold(connection: Connection, project_id: int, rows: Sequence[dict[str, Any]], now: datetime) -> set[int]:
-    """Gives each newly firing alert its incident, opening those that are new; answers the incidents touched."""
+    """Gives each alert that has fired its incident, opening those that are new; answers the incidents touched."""
     candidates = {
         row.id: from_microseconds(row.since)
         for row in connection.execute(
@@ -89,7 +89,7 @@ def fold(connection: Connection, project_id: int, rows: Sequence[dict[str, Any]]
     }
     touched = {row["incident_id"] for row in rows if row["incident_id"] is not None}
     # The best dated alerts first: those found in the shortest window, so that vague ones join them.
-    homeless = [row for row in rows if row["state"] == Phase.FIRING and row["incident_id"] is None]
+    homeless = [row for row in rows if row["state"] != Phase.PENDING and row["incident_id"] is None]
     for row in sorted(homeless, key=lambda row: (row["detail"]["end"] - row["detail"]["window_start"], row["since"])):
         since = from_microseconds(row["since"])
         window = (from_microseconds(row["detail"]["window_start"]), from_microseconds(row["detail"]["end"]))

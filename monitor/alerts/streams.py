@@ -140,7 +140,7 @@ def _take(connection: Connection, work: Work, verdict: RowMapping) -> None:
     indicator = work.pack.get(stream[0])
     rule = rule_of(indicator)
     if row and verdict["start"] == last:
-        if row["state"] in (Phase.PENDING, Phase.FIRING):
+        if row["state"] in (Phase.PENDING, Phase.FIRING) and verdict["state"] not in ("no_data", "too_few"):
             _refresh(connection, work, row, verdict, kept="")
         return
     standing = Standing(Phase(row["state"]), row["streak"]) if row else Standing()

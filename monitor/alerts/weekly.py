@@ -20,8 +20,8 @@ from monitor.settings import Settings
 from monitor.store import Store, table_of
 
 WEEK = timedelta(days=7)
-# The last day of the week is judged a quarter of an hour after midnight.
-AFTER_MIDNIGHT = timedelta(minutes=16)
+# The last day of the week is judged a quarter of an hour after midnight; that takes a moment.
+AFTER_MIDNIGHT = timedelta(minutes=20)
 
 _project = table_of(tables.Project)
 _value = table_of(tables.Value)
