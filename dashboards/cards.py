@@ -55,13 +55,12 @@ def heading(title: str, lead: str = "", *extra: Any) -> html.Header:
     )
 
 
-def section(title: str, *children: Any, lead: str = "", identifier: str = "") -> html.Section:
+def section(title: str, *children: Any, lead: str = "") -> html.Section:
     """A part of a page under its own heading."""
     head: list[Any] = [html.H2(title)]
     if lead:
         head.append(html.P(lead, className="lead"))
-    given: dict[str, Any] = {"id": identifier} if identifier else {}
-    return html.Section([html.Div(head, className="section-head"), *children], className="section", **given)
+    return html.Section([html.Div(head, className="section-head"), *children], className="section")
 
 
 def card(*children: Any, className: str = "") -> html.Div:  # noqa: N803 - Dash's own name
@@ -157,7 +156,7 @@ def ways(links: Sequence[tuple[str, str]]) -> html.Div:
 
 
 def table(
-    head: Sequence[str],
+    head: Sequence[Any],
     rows: Sequence[Sequence[Any]],
     *,
     caption: str,

@@ -123,7 +123,7 @@ def lines(
         )
         if band_text:
             figure.add_annotation(
-                x=start, y=high, text=band_text, showarrow=False, xanchor="left", yanchor="bottom", font={"size": 11}
+                x=start, y=low, text=band_text, showarrow=False, xanchor="left", yanchor="top", font={"size": 11}
             )
     for index, one in enumerate(series):
         if one.low and one.high:
@@ -211,7 +211,7 @@ def before_after(
             )
         )
     figure.update_layout(barmode="group", bargap=0.2, bargroupgap=0.05, showlegend=True)
-    figure.update_xaxes(type="category", title={"text": axis_title} if axis_title else None, tickangle="auto")
+    figure.update_xaxes(type="category", title={"text": axis_title} if axis_title else None)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero", nticks=5)
     return figure
 

@@ -61,13 +61,15 @@ def figures(alert: AlertRecord) -> str:
 
 
 def interval_text(alert: AlertRecord) -> str:
-    """How sure the leading figure is: "Accuracy 51.1% since then (95% interval 44.0% to 58.1%, 512 calls)"."""
+    """How sure the leading figure is: "Accuracy is 51.1% since then (95% interval 44.0% to 58.1%, 512 calls)."""
     signal = signal_of(alert)
+    if alert.after is None or alert.kind is Kind.CATEGORY:
+        return wording.shortened(alert.reason, 300)
     interval = wording.format_interval(signal, alert.low, alert.high)
     sure = ", ".join(part for part in (interval, wording.plural(alert.n, "call") if alert.n else "") if part)
-    if alert.after is None:
-        return wording.shortened(alert.reason, 300)
-    return f"{signal.title} {figures(alert)}{f' ({sure})' if sure else ''}"
+    value = wording.format_value(signal, alert.after)
+    was = f", was {wording.format_value(signal, alert.before)}" if alert.before is not None else ""
+    return f"{signal.title} is {value} since then{f' ({sure})' if sure else ''}{was}."
 
 
 def appeared_text(appeared: Sequence[Appeared]) -> str:

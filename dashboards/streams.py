@@ -76,10 +76,9 @@ def current_value(verdict: VerdictRecord) -> tuple[float | None, float | None, f
 
 def stream_link(request: Request, indicator: str, signal: str, segment: Segment) -> str:
     """Address of the detail of a stream on the drift page."""
-    address = request.link(
+    return request.link(
         "/drift", indicator=indicator, signal=signal, stream=segment_parameter(segment) or "all traffic"
     )
-    return f"{address}#stream"
 
 
 def asked_stream(request: Request) -> tuple[str, str, Segment] | None:

@@ -68,17 +68,17 @@ def _numbers(request: Request) -> Any:
         before = usage(
             request.store, request.project_id, request.length, request.start, request.end, segment=request.compare
         )
-        against = wording.segment_text(request.compare)
+        against = f"against {wording.segment_text(request.compare)}"
     else:
         before = _usage(request, *request.previous)
-        against = "the period before"
+        against = "against the period before" if before.points else "with nothing before it to compare with"
     if not now.points:
         return cards.section(
             "How everything is", cards.nothing(f"No calls of {wording.segment_text(request.segment)} in this range.")
         )
     lead = (
         f"{wording.segment_text(request.segment).capitalize() if request.segment == WHOLE else request.segment}, "
-        f"{wording.period(request.start, request.end)}, against {against}."
+        f"{wording.period(request.start, request.end)}, {against}."
     )
     return cards.section(
         "How everything is", cards.number_row(*_cards(request, now, before), *_feedback(request)), lead=lead
@@ -145,7 +145,7 @@ def _per_block(found: Usage) -> float:
 def _relative(now: float | None, before: float | None, *, good_down: bool = False) -> cards.Change | None:
     moved = change(now, before)
     if moved is None:
-        return cards.Change("nothing to compare with") if now is not None and not before else None
+        return None
     sign = "+" if moved >= 0 else wording.MINUS
     good = (moved < 0) if good_down and abs(moved) >= 0.05 else None
     return cards.Change(f"{sign}{abs(moved) * 100:.0f}%", good)
@@ -235,4 +235,4 @@ def _own_health(request: Request) -> Any:
     )
 
 
-PAGE = Page("/", "Overview", "overview", 10, layout)
+PAGE = Page("/", "Overview", "overview", 1, layout)
