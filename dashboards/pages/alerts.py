@@ -1,17 +1,210 @@
-"""Alerts."""
+"""Alerts: open incidents with their alerts, what was said of them, the past, and the rules; one incident in full."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from dashboards import cards
+from dash import html
+
+from dashboards import cards, incidents, streams
 from dashboards.filters import Request
+from monitor import wording
 from monitor.contracts import Page
+from monitor.errors import NotFound
+from monitor.queries import alerts, rules
+from monitor.queries.alerts import AlertRecord, IncidentRecord, NotificationRecord
+
+_MOST_ALERTS = 60
+_MOST_PAST = 50
+_SENT = {
+    "delivered": ("ok", "Delivered"),
+    "failed": ("bad", "Failed"),
+    "due": ("too_few", "Waiting"),
+    "sending": ("too_few", "Being sent"),
+}
+_KINDS = {"opened": "Opened", "resolved": "Over", "summary": "Weekly summary", "worse": "Got worse"}
 
 
 def layout(request: Request) -> Any:
     """The page."""
-    return cards.heading("Alerts", str(request.segment))
+    wanted = request.parameter("incident")
+    if wanted:
+        return _one(request, wanted)
+    opened = alerts.open_incidents(request.store, request.project_id)
+    past = alerts.past_incidents(request.store, request.project_id, limit=_MOST_PAST)
+    said = alerts.notifications(request.store, request.project_id, limit=_MOST_PAST)
+    return html.Div(
+        [
+            cards.heading("Alerts", _lead(opened)),
+            cards.section("Open incidents", _open(request, opened)),
+            cards.section("Messages sent", _messages(request, said), lead=_where(request)),
+            cards.section("Past incidents", _past(request, past)),
+            cards.section(
+                "Rules",
+                _rules(),
+                lead="They work without configuration. Each asks one question of every stream it fits.",
+            ),
+        ]
+    )
+
+
+def _lead(opened: Sequence[IncidentRecord]) -> str:
+    if not opened:
+        return "No incident is open."
+    number = sum(alert.is_open for incident in opened for alert in incident.alerts)
+    return f"{wording.plural(len(opened), 'incident')} open, made of {wording.plural(number, 'alert')}."
+
+
+def _open(request: Request, opened: Sequence[IncidentRecord]) -> Any:
+    if not opened:
+        return cards.nothing("Nothing is open. What gets worse or moves shows up here, and is mailed once.")
+    return html.Div([incidents.card(request, incident) for incident in opened], className="stack")
+
+
+def _where(request: Request) -> str:
+    settings = request.settings
+    if settings.smtp_host:
+        place = f"Mails go to {', '.join(settings.mail_to)}."
+    else:
+        place = f"No mail server is set: mails are written as files into {settings.mail_folder}."
+    return f"{place} The same trouble is told once, and again when it is over."
+
+
+def _messages(request: Request, said: Sequence[NotificationRecord]) -> Any:
+    rows = []
+    for message in said:
+        state, label = _SENT.get(message.state, ("no_data", message.state.capitalize()))
+        subject: Any = wording.shortened(message.subject, 140)
+        if message.incident_id is not None:
+            subject = cards.link(subject, incidents.incident_link(request, message.incident_id))
+        rows.append(
+            [
+                html.Span(wording.moment_text(message.created), className="nowrap"),
+                subject,
+                _KINDS.get(message.kind, message.kind),
+                message.channel,
+                cards.badge(state, label),
+                html.Span(_attempts(message), className="dim"),
+            ]
+        )
+    return cards.table(
+        ["When", "Subject", "About", "Channel", "State", "Note"],
+        rows,
+        caption="Messages sent",
+        empty="Nothing has been sent so far.",
+    )
+
+
+def _attempts(message: NotificationRecord) -> str:
+    tries = f"{wording.plural(message.attempts, 'attempt')}" if message.attempts > 1 else ""
+    return "; ".join(part for part in (wording.shortened(message.note, 200), tries) if part)
+
+
+def _past(request: Request, past: Sequence[IncidentRecord]) -> Any:
+    rows = [
+        [
+            cards.link(incident.title or "An incident", incidents.incident_link(request, incident.id)),
+            cards.badge(*reversed(incidents.SEVERITIES.get(incident.severity, ("Incident", "moved")))),
+            html.Span(wording.day(incident.since), className="nowrap"),
+            html.Span(wording.moment_text(incident.resolved) if incident.resolved else "", className="nowrap"),
+            wording.count(len(incident.alerts)),
+        ]
+        for incident in past
+    ]
+    return cards.table(
+        ["What it was", "Severity", "Since", "Over", "Alerts"],
+        rows,
+        caption="Past incidents",
+        numeric=(4,),
+        empty="No incident has ended yet.",
+    )
+
+
+def _rules() -> Any:
+    rows = [
+        [html.Strong(known.title), known.question, known.when, cards.tag(known.family)]
+        for known in sorted(rules.indicators().values(), key=lambda one: (one.family, one.title))
+    ]
+    return cards.table(["Rule", "Question", "When it alerts", "Family"], rows, caption="Default rules")
+
+
+def _one(request: Request, wanted: str) -> Any:
+    try:
+        incident = alerts.incident(request.store, request.project_id, int(wanted[:20]))
+    except (NotFound, ValueError):
+        return html.Div(
+            [
+                cards.heading("Alerts"),
+                cards.nothing(
+                    "There is no such incident in this project.", cards.link("All incidents", request.link("/alerts"))
+                ),
+            ]
+        )
+    said = alerts.notifications(request.store, request.project_id, incident_id=incident.id)
+    return html.Div(
+        [
+            cards.heading(
+                "Incident", "Open" if incident.is_open else "Over", cards.link("All incidents", request.link("/alerts"))
+            ),
+            incidents.card(request, incident),
+            cards.section("Its alerts", _alerts(request, incident.alerts), lead="The most telling one first."),
+            cards.section("What happened when", _history(incident)),
+            cards.section("Messages sent", _messages(request, said)),
+        ]
+    )
+
+
+def _alerts(request: Request, found: Sequence[AlertRecord]) -> Any:
+    rows = []
+    for alert in found[:_MOST_ALERTS]:
+        signal = incidents.signal_of(alert)
+        before, after = streams.both_sides(request, alert.signal, alert.segment, alert.since)
+        detail = streams.stream_link(request, alert.indicator, alert.signal, alert.segment)
+        interval = wording.format_interval(signal, alert.low, alert.high).removeprefix("95% interval ")
+        rows.append(
+            [
+                cards.badge("bad" if alert.is_open else "ok", "Firing" if alert.is_open else "Over"),
+                cards.link(wording.shortened(signal.title, 60), detail),
+                wording.shortened(wording.segment_text(alert.segment), 60),
+                html.Span(incidents.figures(alert), title=wording.shortened(alert.reason, 300)),
+                html.Span(interval, className="dim nowrap"),
+                wording.count(alert.n),
+                html.Span(wording.day(alert.since), className="nowrap"),
+                html.Span([cards.link("before", before), " · ", cards.link("since", after)], className="nowrap"),
+            ]
+        )
+    more = len(found) - _MOST_ALERTS
+    return html.Div(
+        [
+            cards.table(
+                ["State", "Signal", "Segment", "Before and now", "95% interval of now", "Calls", "Since", "Show calls"],
+                rows,
+                caption="Alerts of the incident",
+                numeric=(5,),
+                empty="It has no alerts.",
+            ),
+            *([cards.note(f"{wording.count(more)} more say less.")] if more > 0 else []),
+        ]
+    )
+
+
+def _history(incident: IncidentRecord) -> Any:
+    events: list[tuple[Any, str]] = [(incident.since, "It began: the estimated change")]
+    events += [
+        (item.first_seen, f"First seen: {item.segment.dimension.replace('_', ' ')} {item.segment.value[:80]}")
+        for item in incident.appeared
+    ]
+    events.append((incident.opened, "The incident was opened"))
+    if incident.resolved is not None:
+        events.append((incident.resolved, "It was over"))
+    return html.Ol(
+        [
+            html.Li([html.Span(wording.moment_text(moment), className="dim"), html.Span(text)])
+            for moment, text in sorted(events, key=lambda event: event[0])
+        ],
+        className="history",
+    )
 
 
 PAGE = Page("/alerts", "Alerts", "alerts", 7, layout)
