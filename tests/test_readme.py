@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from monitor.settings import Settings
-
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -34,11 +32,6 @@ def test_commands_exist(command: str) -> None:
         [sys.executable, "-m", "monitor.cli", command, "--help"], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-
-
-def test_the_table_of_settings_is_that_of_the_code() -> None:
-    written = dict(re.findall(r"^\| `MONITOR_([A-Z_]+)` \| [^|]* \| (.+?) \|$", README, re.MULTILINE))
-    assert written == {name.upper(): field.description for name, field in Settings.model_fields.items()}
 
 
 def test_the_example_of_a_plug_in_is_one() -> None:
