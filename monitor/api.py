@@ -1,6 +1,6 @@
 """The read side of the HTTP API: everything a page shows, for programs; and health, metrics and the API's description.
 
-Who may read is decided before a request gets here (`monitor.auth`). What is read comes from `monitor.queries` only.
+Who may read is decided before a request gets here (`monitor.gate`). What is read comes from `monitor.queries` only.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from typing import Any, Protocol
 import flask
 import msgspec
 from flask import Blueprint, Response
-from werkzeug.exceptions import HTTPException
 
 from monitor import api_answers as answers
 from monitor.api_docs import docs_page
 from monitor.clock import BlockLength, now
 from monitor.contracts import WHOLE
-from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge
+from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge, describe
 from monitor.exposition import exposition
 from monitor.openapi import PLAIN, ROUTES, Route, description
 from monitor.queries import listing, options
@@ -86,7 +85,7 @@ def _view(route: Route, handler: Callable[[Reader, Values], Any], reader: Reader
         except MonitorError as error:
             return _problem(error)
         except Exception as error:
-            log.exception("GET %s failed", route.path)
+            log.error("GET %s failed: %s", route.path, describe(error))
             return _json(answers.Problem(f"The request failed here ({type(error).__name__}); the log says why."), 500)
         if isinstance(answer, Response):
             return answer
@@ -110,11 +109,6 @@ def _problem(error: MonitorError) -> Response:
     if status == 503:
         response.headers["Retry-After"] = str(getattr(error, "retry_after", 5))
     return response
-
-
-def http_problem(error: HTTPException) -> Response:
-    """Flask's own errors below /api in the API's form; for `app.register_error_handler`."""
-    return _json(answers.Problem(str(error.description)), error.code or 500)
 
 
 def _wanted(values: Values) -> Wanted:

@@ -86,10 +86,11 @@ class RejectedRecord(msgspec.Struct, kw_only=True):
 
 
 class SentReceipt(msgspec.Struct, kw_only=True):
-    """What became of the records. Those accepted are on disk; duplicates were there already."""
+    """What became of the records. Those accepted are on disk, and so is the feedback; duplicates were there already."""
 
     accepted: int
     duplicates: int
+    feedback: int
     rejected: list[RejectedRecord]
 
 
@@ -130,7 +131,7 @@ def post_operation(post: Post, by_record: Mapping[str, Any], problem: Any) -> di
         answer = {"application/json": {"schema": by_record[str(SentReceipt)]}}
     parameters = [
         {
-            "name": "X-Monitor-Project",
+            "name": "X-Project",
             "in": "header",
             "required": False,
             "description": "Name of the project; the one of the settings where it is left out.",
@@ -140,18 +141,21 @@ def post_operation(post: Post, by_record: Mapping[str, Any], problem: Any) -> di
             "name": "Content-Encoding",
             "in": "header",
             "required": False,
-            "description": "gzip for a compressed body.",
-            "schema": {"type": "string", "enum": ["gzip", "identity"]},
+            "description": "How the body is compressed.",
+            "schema": {"type": "string", "enum": ["gzip", "deflate", "identity"]},
         },
     ]
+    refused = {"422": {"description": "Every record was rejected.", "content": answer}} if post.sent is not None else {}
     return {
         "operationId": post.name,
         "summary": post.summary,
         "parameters": parameters,
         "requestBody": {"required": True, "content": content},
         "responses": {
+            **refused,
             "200": {"description": "What was accepted is on disk.", "content": answer},
             "400": problem("The body cannot be read."),
+            "415": problem("The type or encoding of the body is not one of those above."),
             "401": problem("The key is missing or wrong."),
             "413": problem("The body is too large."),
             "429": problem("Too much waits already; Retry-After says how long to wait."),

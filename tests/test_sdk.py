@@ -115,7 +115,7 @@ def test_calls_and_feedback_arrive_with_the_project_and_the_key(sink: Sink) -> N
     assert call["time"].endswith("+00:00")
     [said] = sink.feedback
     assert (said["id"], said["name"], said["value"], said["comment"]) == (identifier, "thumb", True, "good")
-    assert sink.headers[0]["X-Monitor-Project"] == "shop"
+    assert sink.headers[0]["X-Project"] == "shop"
     assert sink.headers[0]["Authorization"] == "Bearer mk_test"
     assert monitor.lost() == 0
 
@@ -125,7 +125,7 @@ def test_the_environment_counts_where_init_is_left_out(sink: Sink, monkeypatch: 
     monkeypatch.setenv("MONITOR_PROJECT", "from-environment")
     monitor.log_call(prompt="a", response="b")
     assert monitor.flush(10) == 0
-    assert sink.headers[0]["X-Monitor-Project"] == "from-environment"
+    assert sink.headers[0]["X-Project"] == "from-environment"
 
 
 def test_large_batches_are_compressed_and_complete(sink: Sink) -> None:
@@ -385,10 +385,11 @@ def test_refused_records_are_counted_and_told(sink: Sink, caplog: pytest.LogCapt
         assert monitor.flush(10) == 1
         monitor.log_call(prompt="another")
         assert monitor.flush(10) == 1
-    monitor.log_call(prompt="third")
+    monitor.log_call(prompt="third", tags={"plan": "pro"})
+    monitor.log_call(prompt="fourth")
     assert monitor.flush(10) == 0
     assert monitor.lost() == 2
-    assert [headers.get("X-Monitor-Lost") for headers in sink.headers] == [None, "1", "1"]
+    assert [call.get("tags") for call in sink.calls] == [{"sdk.lost": 1}, {"plan": "pro", "sdk.lost": 1}, None]
     assert "401" in caplog.text
     assert "text of a person" not in caplog.text
 

@@ -30,12 +30,14 @@ LONGEST_BACKOFF_S = 30.0
 EXIT_TIMEOUT_S = 5.0
 AGAIN = frozenset({0, 408, 425, 429, 500, 502, 503, 504})
 TOO_LARGE = 413
+LOST_TAG = "sdk.lost"
+"""Tag of the call that tells how many records were lost before it."""
 
 
 class Poster(Protocol):
     """What carries a batch to the server."""
 
-    def post(self, path: str, records: Sequence[Mapping[str, Any]], headers: Mapping[str, str]) -> Answer: ...
+    def post(self, path: str, records: Sequence[Mapping[str, Any]]) -> Answer: ...
 
     def close(self) -> None: ...
 
@@ -183,11 +185,10 @@ class Sender:
     def _deliver(self, path: str, batch: list[Record]) -> None:
         attempt = 0
         while True:
-            told = self._lost
-            untold = told - self._lost_told
-            answer = self._poster.post(path, batch, {"X-Monitor-Lost": str(untold)} if untold else {})
+            lost = self._lost
+            answer = self._poster.post(path, self._telling(path, batch, lost - self._lost_told))
             if 200 <= answer.status < 300:
-                self._lost_told = told
+                self._lost_told = lost if path == CALLS else self._lost_told
                 if answer.rejected:
                     logger.warning("The monitor rejected %d of %d records.", answer.rejected, len(batch))
                 self._done(len(batch), lost=min(answer.rejected, len(batch)))
@@ -204,6 +205,15 @@ class Sender:
             if not self._wait(attempt, answer.retry_after_s):
                 return
             attempt += 1
+
+    @staticmethod
+    def _telling(path: str, batch: list[Record], untold: int) -> list[Record]:
+        """The batch whose first call tells how many records were lost since the last such tag."""
+        if path != CALLS or not untold:
+            return batch
+        tags = batch[0].get("tags")
+        told = {**(tags if isinstance(tags, dict) else {}), LOST_TAG: untold}
+        return [{**batch[0], "tags": told}, *batch[1:]]
 
     def _wait(self, attempt: int, retry_after_s: float) -> bool:
         """Waits before the next attempt, until then or a flush; False where the sender was closed."""

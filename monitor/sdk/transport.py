@@ -37,32 +37,32 @@ class Transport:
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json", "User-Agent": "llmops-monitor-sdk"}
         if project:
-            self._headers["X-Monitor-Project"] = project
+            self._headers["X-Project"] = project
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._connection: HTTPConnection | None = None
 
-    def post(self, path: str, records: Sequence[Mapping[str, Any]], headers: Mapping[str, str]) -> Answer:
+    def post(self, path: str, records: Sequence[Mapping[str, Any]]) -> Answer:
         """Sends records; an Answer of status 0 where the server could not be reached or did not answer in time."""
         from http.client import HTTPException
 
         if not self._host:
             return Answer(UNUSABLE)
         body = json.dumps(records, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        all_headers = {**self._headers, **headers}
+        headers = dict(self._headers)
         if len(body) >= COMPRESS_FROM_BYTES:
             body = gzip.compress(body, compresslevel=3)
-            all_headers["Content-Encoding"] = "gzip"
+            headers["Content-Encoding"] = "gzip"
         kept_open = self._connection is not None
         try:
-            return self._exchange(path, body, all_headers)
+            return self._exchange(path, body, headers)
         except (OSError, HTTPException) as error:
             self.close()
             # The server may have closed a connection that was idle: that is no failure of the server.
             if not kept_open or isinstance(error, TimeoutError):
                 return Answer(0)
         try:
-            return self._exchange(path, body, all_headers)
+            return self._exchange(path, body, headers)
         except (OSError, HTTPException):
             self.close()
             return Answer(0)

@@ -21,7 +21,7 @@ MESSAGES = [{"role": "system", "content": PROMPT}, {"role": "user", "content": R
 
 
 class _Nowhere:
-    def post(self, path: str, records: Sequence[Mapping[str, Any]], headers: Mapping[str, str]) -> Answer:
+    def post(self, path: str, records: Sequence[Mapping[str, Any]]) -> Answer:
         return Answer(200)
 
     def close(self) -> None:
