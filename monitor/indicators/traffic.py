@@ -1,0 +1,147 @@
+"""Traffic: volume against a forecast that grows and knows the week; errors; latency in the middle and in the tail."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from monitor.contracts import Evidence, Indicator, Signal, State, Verdict
+from monitor.stats import words
+from monitor.stats.comparison import Sides
+from monitor.stats.forecast import MIN_DAYS, forecast
+from monitor.stats.judging import judge_change, level_of
+from monitor.stats.tails import compare_tails
+
+# A drop to half, or a burst to double, matters; chance and a fifth more must be excluded.
+_RELEVANT_FACTOR = 2.0
+_MARGIN = math.log(1.2)
+
+
+def _volume(evidence: Evidence) -> Verdict:
+    calls = sum(block.profile.n for block in evidence.current)
+    users = sum(block.profile.users for block in evidence.current)
+    found = forecast(
+        [block.start for block in evidence.reference],
+        [float(block.profile.n) for block in evidence.reference],
+        evidence.start,
+        float(calls),
+        noise=1.0,
+        smallest=1.0,
+        level=level_of(evidence),
+    )
+    if found is None:
+        lacking = MIN_DAYS - len(evidence.reference)
+        return Verdict(
+            "too_few",
+            f"{words.counted(calls, 'call')}; needs {words.counted(lacking, 'more day')} of history "
+            "to say what is usual.",
+            value=float(calls),
+            n=calls,
+            effective_n=float(users),
+            detail={"missing_days": lacking},
+        )
+    proven = abs(found.deviation) > found.reach + _MARGIN
+    relevant = abs(found.deviation) >= math.log(_RELEVANT_FACTOR) * (0.5 if evidence.changed else 1.0)
+    state: State = "ok"
+    if proven and relevant:
+        state = "bad" if found.deviation < 0 else "moved"
+    sentence = {
+        "ok": "within what is usual",
+        "bad": "far fewer than usual" if calls else "no calls at all",
+        "moved": "far more than usual",
+    }[state]
+    detail: dict[str, object] = {
+        "interval": "range of the expected number of calls at the corrected level",
+        "strength": round(abs(found.deviation) / (found.reach + _MARGIN), 4),
+    }
+    if state != "ok":
+        detail["since"] = (evidence.changed[0].start if evidence.changed else evidence.start).isoformat()
+    return Verdict(
+        state,
+        f"{words.counted(calls, 'call')} on {words.day(evidence.start)}, {sentence}: "
+        f"about {words.counted(round(found.expected), 'call')} expected (range {found.low:,.0f} to {found.high:,.0f}).",
+        value=float(calls),
+        low=found.low,
+        high=found.high,
+        n=calls,
+        effective_n=float(users),
+        baseline=found.expected,
+        effect=calls - found.expected,
+        effect_low=calls - found.high,
+        effect_high=calls - found.low,
+        detail=detail,
+    )
+
+
+def _state(direction: int) -> State:
+    return "bad" if direction > 0 else "ok"
+
+
+def _errors(evidence: Evidence) -> Verdict:
+    return judge_change(evidence, _state)
+
+
+def _latency(evidence: Evidence) -> Verdict:
+    """The middle by rank and the tail by the share of calls slower than the reference's 95th percentile."""
+    half = replace(evidence, looks=evidence.looks * 2)
+    verdict = judge_change(half, _state)
+    if verdict.state in ("too_few", "no_data"):
+        return verdict
+    sides = Sides.of(
+        [block for block in evidence.current if block.profile.n],
+        [block for block in evidence.reference if block.profile.n],
+    )
+    tail = compare_tails(sides, level_of(half))
+    detail = {**verdict.detail, "p95": tail.after, "p95_before": tail.before, "slow_share": tail.share}
+    if verdict.state == "bad" or not tail.grew:
+        return replace(verdict, detail=detail)
+    since = evidence.changed[0].start if evidence.changed else tail.since
+    return replace(
+        verdict,
+        state="bad",
+        reason=f"{evidence.signal.title}: slow calls became slower, the 95th percentile rose from "
+        f"{words.amount(evidence.signal, tail.before)} to {words.amount(evidence.signal, tail.after)}; "
+        f"{words.percent(tail.share)} of calls are slower than 5% were before.",
+        detail={**detail, "since": since.isoformat(), "strength": round(tail.strength, 4)},
+    )
+
+
+def _is_calls(signal: Signal) -> bool:
+    return signal.name == "calls"
+
+
+def _is_error(signal: Signal) -> bool:
+    return signal.name == "error"
+
+
+def _is_duration(signal: Signal) -> bool:
+    return signal.family == "usage" and signal.good == "down"
+
+
+volume = Indicator(
+    name="volume",
+    family="usage",
+    title="Traffic",
+    question="Did calls stop, drop or burst?",
+    applies=_is_calls,
+    compute=_volume,
+    overall_only=True,
+)
+
+errors = Indicator(
+    name="errors",
+    family="usage",
+    title="Errors",
+    question="Do more calls fail?",
+    applies=_is_error,
+    compute=_errors,
+)
+
+latency = Indicator(
+    name="latency",
+    family="usage",
+    title="Latency",
+    question="Do people wait longer, usually or in the worst cases?",
+    applies=_is_duration,
+    compute=_latency,
+)
