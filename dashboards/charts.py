@@ -134,7 +134,11 @@ def lines(
                 y=list(one.values),
                 name=one.name,
                 mode="lines+markers" if len(one.times) <= 120 else "lines",
-                line={"width": 2, "dash": "solid" if index == 0 else "dot" if index == 1 else "solid"},
+                line={
+                    "width": 2,
+                    "dash": "dot" if index == 1 else "solid",
+                    "color": AFTER if index == 0 and one.low else None,
+                },
                 marker={"size": 5},
                 connectgaps=False,
                 **_spoken(one),
