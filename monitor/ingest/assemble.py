@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from monitor.clock import EPOCH
 from monitor.contracts import Decoded
 from monitor.ingest.raw_span import RawEvent, RawSpan, moment
 from monitor.ingest.tokens import Counts, disjoint
@@ -50,6 +50,7 @@ def assemble(
     raw: RawSpan,
     found: Sorted,
     kind: SpanKind,
+    *,
     prompt: tuple[Message, ...] = (),
     response: tuple[str, str] = ("", ""),
     context: tuple[str, ...] = (),
@@ -98,7 +99,7 @@ def assemble(
         attributes={**resource.attributes, **found.rest, **attributes},
         source=f"otlp {raw.scope}".rstrip(),
     )
-    said = (*feedback, *annotations(raw, found), *evaluations(raw))
+    said = (*feedback, *annotated(raw, found), *evaluations(raw))
     return Decoded(span, said, tuple(found.unmapped))
 
 
@@ -154,7 +155,7 @@ def finish_reason(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def annotations(raw: RawSpan, found: Sorted) -> list[Feedback]:
+def annotated(raw: RawSpan, found: Sorted) -> list[Feedback]:
     """OpenInference annotations. On a span with one link they are about the linked span, else about the span itself."""
     target = raw.links[0] if len(raw.links) == 1 else (raw.trace_id, raw.span_id)
     session = found.text("session")
@@ -194,13 +195,14 @@ def evaluations(raw: RawSpan) -> list[Feedback]:
     said = []
     for event in raw.events:
         if event.name == EVALUATION_EVENT:
-            result = evaluation(event, raw.trace_id, raw.span_id)
+            time = moment(event.nanoseconds) if event.nanoseconds else raw.time
+            result = evaluation(event, raw.trace_id, raw.span_id, time)
             if result is not None:
                 said.append(result)
     return said
 
 
-def evaluation(event: RawEvent, trace_id: str, span_id: str) -> Feedback | None:
+def evaluation(event: RawEvent, trace_id: str, span_id: str, time: datetime) -> Feedback | None:
     """The feedback of a `gen_ai.evaluation.result` event; None where it has no name or says nothing."""
     given = event.attributes
     name = given.get("gen_ai.evaluation.name")
@@ -211,7 +213,7 @@ def evaluation(event: RawEvent, trace_id: str, span_id: str) -> Feedback | None:
         given.get("gen_ai.evaluation.score.value"),
         given.get("gen_ai.evaluation.score.label"),
         given.get("gen_ai.evaluation.explanation"),
-        time=moment(event.nanoseconds) if event.nanoseconds else EPOCH,
+        time=time,
         annotator="code",
         trace_id=trace_id,
         span_id=span_id,
@@ -219,7 +221,7 @@ def evaluation(event: RawEvent, trace_id: str, span_id: str) -> Feedback | None:
 
 
 def _said(name: str, score: Any, label: Any, explanation: Any, **others: Any) -> Feedback | None:
-    value = number(score)
+    value = float(score) if isinstance(score, bool) else number(score)
     word = str(label) if label not in (None, "") else None
     comment = explanation if isinstance(explanation, str) else to_json(explanation) if explanation else None
     if value is None and word is None and not comment:

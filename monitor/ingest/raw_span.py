@@ -107,3 +107,14 @@ def moment(nanoseconds: int) -> datetime:
     if not 0 < nanoseconds < MAX_NANOSECONDS:
         raise InputError("startTimeUnixNano: is missing or out of range.")
     return EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class RawLog:
+    """A log record with the span it was written in, as far as it says so."""
+
+    trace_id: str
+    span_id: str
+    event: RawEvent
+    resource: Resource = Resource()
+    scope: str = ""

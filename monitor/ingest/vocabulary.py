@@ -25,7 +25,15 @@ COMMON_FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Names that mean the same in every dialect."""
 
-COMMON_GROUPS: dict[str, str] = {"metadata.": "metadata", "tag.": "tags", "llmops.tag.": "tags"}
+COMMON_GROUPS: dict[str, str] = {
+    "metadata.": "metadata",
+    "tag.": "tags",
+    "llmops.tag.": "tags",
+    "annotations.": "annotations",
+    "evaluations.": "annotations",
+    "trace.annotations.": "trace_annotations",
+    "session.annotations.": "session_annotations",
+}
 
 CONVENTIONS = (
     "server.",

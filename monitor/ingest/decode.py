@@ -1,0 +1,54 @@
+"""Decodes telemetry spans: asks the dialects that recognise a span, the most telling first."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from monitor.contracts import Decoded, Dialect, collect
+from monitor.ingest import dialects
+from monitor.ingest.raw_span import RawSpan
+from monitor.records import Span, Tokens
+
+_NEVER_FILLED = frozenset(("trace_id", "span_id", "time", "kind", "attributes", "tags", "status"))
+_EMPTY: tuple[object, ...] = (None, "", (), Tokens())
+
+
+@cache
+def all_dialects() -> tuple[Dialect, ...]:
+    """Every dialect, by falling priority."""
+    return tuple(sorted(collect(dialects, Dialect).values(), key=lambda dialect: -dialect.priority))
+
+
+def decode_span(raw: RawSpan) -> Decoded:
+    """The span and its feedback.
+
+    Where a span speaks several vocabularies, the dialect with the highest priority counts and the others fill what it
+    left open; an attribute is unknown only where none of them knows it. Raises InputError.
+    """
+    first: Decoded | None = None
+    for dialect in all_dialects():
+        if first is not None and dialect.priority <= 0:
+            break
+        if dialect.recognises(raw.attributes):
+            other = dialect.decode(raw)
+            first = other if first is None else _filled(first, other)
+    assert first is not None  # noqa: S101 - the plain dialect takes everything
+    return first
+
+
+def _filled(first: Decoded, other: Decoded) -> Decoded:
+    span = first.span
+    changes: dict[str, Any] = {}
+    for name in Span.__struct_fields__:
+        if name not in _NEVER_FILLED and getattr(span, name) in _EMPTY:
+            changes[name] = getattr(other.span, name)
+    if span.kind == "unknown":
+        changes["kind"] = other.span.kind
+    changes["tags"] = {**other.span.tags, **span.tags}
+    changes["attributes"] = {name: value for name, value in span.attributes.items() if name in other.span.attributes}
+    unmapped = tuple(name for name in first.unmapped if name in other.unmapped)
+    said = first.feedback or other.feedback
+    return Decoded(msgspec.structs.replace(span, **changes), said, unmapped)

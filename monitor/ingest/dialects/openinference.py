@@ -1,0 +1,165 @@
+"""OpenInference: `openinference.span.kind`, messages flattened by index, tokens and costs of the sender.
+
+Source: Arize-ai/openinference, spec/semantic_conventions.md and spec/annotations.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.contracts import Decoded, Dialect
+from monitor.ingest.assemble import assemble
+from monitor.ingest.messages import answer_of, documents_of, message_of, messages_of
+from monitor.ingest.raw_span import RawSpan
+from monitor.ingest.vocabulary import Sorted, Vocabulary, items_of
+from monitor.records import Message, SpanKind
+
+VOCABULARY = Vocabulary(
+    fields={
+        "kind": ("openinference.span.kind",),
+        "provider": ("llm.provider", "llm.system"),
+        "model": ("llm.response.model_name", "llm.model_name", "embedding.model_name", "reranker.model_name"),
+        "requested_model": ("llm.request.model_name",),
+        "session": ("session.id",),
+        "user": ("user.id",),
+        "prompt_version": ("llm.prompt_template.version", "prompt.id"),
+        "finish_reasons": ("llm.finish_reason",),
+        "input": ("input.value",),
+        "output": ("output.value",),
+        "query": ("reranker.query",),
+        "input_tokens": ("llm.token_count.prompt",),
+        "output_tokens": ("llm.token_count.completion",),
+        "total_tokens": ("llm.token_count.total",),
+        "cache_read_tokens": (
+            "llm.token_count.prompt_details.cache_read",
+            "llm.token_count.prompt_details.cache_input",
+        ),
+        "cache_write_tokens": ("llm.token_count.prompt_details.cache_write",),
+        "input_audio_tokens": ("llm.token_count.prompt_details.audio",),
+        "reasoning_tokens": ("llm.token_count.completion_details.reasoning",),
+        "output_audio_tokens": ("llm.token_count.completion_details.audio",),
+        "cost": ("llm.cost.total",),
+    },
+    groups={
+        "llm.input_messages.": "input_messages",
+        "llm.output_messages.": "output_messages",
+        "llm.prompts.": "prompts",
+        "llm.choices.": "choices",
+        "retrieval.documents.": "documents",
+        "reranker.output_documents.": "documents",
+        "embedding.embeddings.": "embeddings",
+    },
+    kept=(
+        "llm.invocation_parameters",
+        "llm.tools.",
+        "llm.function_call",
+        "llm.prompt_template.",
+        "llm.cost.",
+        "reranker.",
+        "tool.",
+        "tool_call.",
+        "agent.",
+        "graph.",
+        "prompt.",
+        "embedding.",
+        "image.",
+        "audio.",
+    ),
+    dropped=("input.mime_type", "output.mime_type"),
+)
+
+_KINDS: dict[str, SpanKind] = {
+    "LLM": "llm",
+    "EMBEDDING": "embedding",
+    "CHAIN": "chain",
+    "RETRIEVER": "retriever",
+    "RERANKER": "reranker",
+    "TOOL": "tool",
+    "AGENT": "agent",
+    "GUARDRAIL": "guardrail",
+    "EVALUATOR": "evaluator",
+    "PROMPT": "prompt",
+}
+
+
+def recognises(attributes: Mapping[str, Any]) -> bool:
+    """True where a span says its kind the OpenInference way, or carries its messages, tokens or annotations."""
+    return (
+        "openinference.span.kind" in attributes
+        or "llm.model_name" in attributes
+        or "llm.token_count.prompt" in attributes
+        or any(
+            name.startswith(("llm.input_messages.", "annotations.0.", "trace.annotations.", "session.annotations."))
+            for name in attributes
+        )
+    )
+
+
+def decode(raw: RawSpan) -> Decoded:
+    """The span in the product's own terms."""
+    found = VOCABULARY.sort(raw.attributes)
+    spoken = found.text("kind").upper()
+    kind: SpanKind = _KINDS.get(spoken, "unknown")
+    if not spoken and ("input_messages" in found.groups or "input_tokens" in found.fields):
+        kind = "llm"
+    context = tuple(
+        text for item in items_of(found.groups.get("documents")) for text in documents_of([item.get("document", item)])
+    )
+    return assemble(raw, found, kind, prompt=_prompt(found, kind), response=_response(found, kind), context=context)
+
+
+def _prompt(found: Sorted, kind: SpanKind) -> tuple[Message, ...]:
+    messages = _messages(found, "input_messages", "user")
+    if messages:
+        return messages
+    for group, outer, inner in (("prompts", "prompt", "text"), ("embeddings", "embedding", "text")):
+        texts = [item.get(outer, {}) for item in items_of(found.groups.get(group))]
+        spoken = tuple(
+            Message("user", text[inner])
+            for text in texts
+            if isinstance(text, dict) and isinstance(text.get(inner), str)
+        )
+        if spoken:
+            return spoken
+    value = found.fields.get("input", found.fields.get("query"))
+    if kind == "llm":
+        return messages_of(value)
+    return (Message("user", str(value)),) if value not in (None, "") else ()
+
+
+def _response(found: Sorted, kind: SpanKind) -> tuple[str, str]:
+    messages = _messages(found, "output_messages", "assistant")
+    if messages:
+        return answer_of(messages)
+    choices = [item.get("completion", {}) for item in items_of(found.groups.get("choices"))]
+    texts = [choice["text"] for choice in choices if isinstance(choice, dict) and isinstance(choice.get("text"), str)]
+    if texts:
+        return "\n\n".join(texts), ""
+    value = found.fields.get("output")
+    if kind == "llm":
+        return answer_of(messages_of(value, "assistant"))
+    return ("" if value is None else str(value)), ""
+
+
+def _messages(found: Sorted, group: str, role: str) -> tuple[Message, ...]:
+    return tuple(
+        message_of(_unwrapped(item["message"]), role)
+        for item in items_of(found.groups.get(group))
+        if isinstance(item.get("message"), dict)
+    )
+
+
+def _unwrapped(message: dict[str, Any]) -> dict[str, Any]:
+    plain = {name: value for name, value in message.items() if name not in ("contents", "tool_calls")}
+    contents = message.get("contents")
+    if isinstance(contents, list):
+        parts = [part.get("message_content", part) if isinstance(part, dict) else part for part in contents]
+        plain["content"] = [*([plain["content"]] if plain.get("content") else []), *parts]
+    calls = message.get("tool_calls")
+    if isinstance(calls, list):
+        plain["tool_calls"] = [call.get("tool_call", call) if isinstance(call, dict) else call for call in calls]
+    return plain
+
+
+DIALECT = Dialect("openinference", 20, recognises, decode)

@@ -1,0 +1,169 @@
+"""OpenTelemetry over HTTP: request bodies to batches, receipts to answers, in either encoding."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from monitor.errors import InputError
+from monitor.ingest.assemble import EVALUATION_EVENT, evaluation
+from monitor.ingest.batch import Batch, Receipt, Rejection
+from monitor.ingest.decode import decode_span
+from monitor.ingest.raw_span import RawLog, RawSpan, Resource, moment
+from monitor.ingest.values import shape_of, to_json
+from monitor.records import Feedback, Span
+
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+MAX_REASONS = 5
+
+ProjectOf = Callable[[str], str]
+
+
+@dataclass
+class _Pile:
+    """What one sender of one project sent in a request."""
+
+    spans: list[Span] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    feedback: list[Feedback] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    unmapped: Counter[str] = field(default_factory=Counter)
+
+
+def read_traces(body: bytes, encoding: str, project_of: ProjectOf) -> list[Batch]:
+    """The batches of a trace request, one a project and sender.
+
+    `project_of` chooses the project, given the one that the resource names. Bad spans become rejections, with their
+    place in the request; good ones beside them are kept. Raises InputError where the body as a whole cannot be read.
+    """
+    if encoding == JSON:
+        from monitor.ingest.otlp_json import read_spans
+    else:
+        from monitor.ingest.otlp_protobuf import read_spans
+    piles: dict[tuple[str, str], _Pile] = {}
+    position = 0
+    for resource, spans in read_spans(body):
+        pile = _pile(piles, resource, project_of)
+        for raw in spans:
+            _add_span(pile, raw, position)
+            position += 1
+    return _batches(piles)
+
+
+def _add_span(pile: _Pile, raw: RawSpan | InputError, position: int) -> None:
+    if isinstance(raw, InputError):
+        pile.rejected.append(Rejection(position, str(raw)))
+        return
+    try:
+        decoded = decode_span(raw)
+    except InputError as error:
+        pile.rejected.append(Rejection(position, str(error), shape=shape_of(raw.attributes)))
+        return
+    pile.spans.append(decoded.span)
+    pile.positions.append(position)
+    pile.feedback.extend(decoded.feedback)
+    for name in decoded.unmapped:
+        pile.unmapped[name] += 1
+
+
+def read_logs(body: bytes, encoding: str, project_of: ProjectOf, now: datetime) -> list[Batch]:
+    """The feedback in a logs request: evaluation results. Other log records say nothing of calls and are left out."""
+    if encoding == JSON:
+        from monitor.ingest.otlp_json import read_logs as read
+    else:
+        from monitor.ingest.otlp_protobuf import read_logs as read
+    piles: dict[tuple[str, str], _Pile] = {}
+    position = 0
+    for resource, logs in read(body):
+        pile = _pile(piles, resource, project_of)
+        for log in logs:
+            try:
+                _add_log(pile, log, now)
+            except InputError as error:
+                pile.rejected.append(Rejection(position, str(error)))
+            position += 1
+    return _batches(piles)
+
+
+def _add_log(pile: _Pile, log: RawLog | InputError, now: datetime) -> None:
+    if isinstance(log, InputError):
+        raise log
+    if log.event.name != EVALUATION_EVENT:
+        return
+    if not log.trace_id:
+        raise InputError("traceId: is missing, so nobody can tell what the evaluation is about.")
+    time = moment(log.event.nanoseconds) if log.event.nanoseconds else now
+    said = evaluation(log.event, log.trace_id, log.span_id, time)
+    if said is None:
+        raise InputError("gen_ai.evaluation.name: is missing, or there is neither score, label nor explanation.")
+    pile.feedback.append(said)
+
+
+def _pile(piles: dict[tuple[str, str], _Pile], resource: Resource, project_of: ProjectOf) -> _Pile:
+    return piles.setdefault((project_of(resource.project), resource.service or "opentelemetry"), _Pile())
+
+
+def _batches(piles: dict[tuple[str, str], _Pile]) -> list[Batch]:
+    return [
+        Batch(project, pile.spans, pile.feedback, sender, pile.rejected, pile.positions, pile.unmapped)
+        for (project, sender), pile in piles.items()
+        if pile.spans or pile.feedback or pile.rejected
+    ]
+
+
+def reasons_of(rejected: Iterable[Rejection]) -> str:
+    """The first reasons in words, each once, with the places where they apply."""
+    places: dict[str, list[int]] = {}
+    for item in rejected:
+        places.setdefault(item.reason, []).append(item.index)
+    parts = []
+    for reason, indexes in list(places.items())[:MAX_REASONS]:
+        shown = ", ".join(str(index) for index in indexes[:MAX_REASONS]) + (
+            ", ..." if len(indexes) > MAX_REASONS else ""
+        )
+        parts.append(f"{reason} (at {shown})")
+    if len(places) > MAX_REASONS:
+        parts.append(f"and {len(places) - MAX_REASONS} more reasons")
+    return " ".join(parts)
+
+
+def answer(receipt: Receipt, encoding: str, counted: str) -> bytes:
+    """The body of a 200 answer: empty, or a partial success that counts the rejected (`rejectedSpans` or the like)."""
+    if encoding == JSON:
+        if not receipt.rejected:
+            return b"{}"
+        partial = {counted: str(len(receipt.rejected)), "errorMessage": reasons_of(receipt.rejected)}
+        return to_json({"partialSuccess": partial}).encode()
+    if not receipt.rejected:
+        return b""
+    partial_bytes = _field(1, len(receipt.rejected)) + _field(2, reasons_of(receipt.rejected))
+    return _field(1, partial_bytes)
+
+
+def error_body(code: int, message: str, encoding: str) -> bytes:
+    """A `google.rpc.Status` with a code and a sentence."""
+    if encoding == JSON:
+        return to_json({"code": code, "message": message}).encode()
+    return _field(1, code) + _field(2, message)
+
+
+def _field(place: int, value: int | str | bytes) -> bytes:
+    """One field in protobuf's wire format; the two messages answered here are too small for more."""
+    if isinstance(value, int):
+        return bytes((place << 3,)) + _varint(value)
+    data = value.encode() if isinstance(value, str) else value
+    return bytes((place << 3 | 2,)) + _varint(len(data)) + data
+
+
+def _varint(value: int) -> bytes:
+    return bytes(_sevens(value))
+
+
+def _sevens(value: int) -> Iterator[int]:
+    while value > 0x7F:
+        yield value & 0x7F | 0x80
+        value >>= 7
+    yield value
