@@ -1,0 +1,55 @@
+"""The language of a text, by byte sequences (py3langid), or "und" where it cannot be told.
+
+Only the first 500 characters of running text count: code blocks, addresses and figures are taken out before.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+from monitor.text.form import looks_like_code, without_code
+
+UNKNOWN = "und"
+
+_CHARACTERS = 500
+_MIN_CONFIDENCE = 0.6
+_MIN_LETTERS = 12
+# In scripts where a character is a syllable or a word, and where few languages share the script, less is enough.
+_MIN_OTHER_LETTERS = 4
+_NOT_WORDS = re.compile(r"https?://\S+|\S+@\S+|`[^`\n]*`|<[^>\n]{1,80}>|\[[A-Z]{2,6}\]|[\d_#*|{}\[\]<>=/\\~^+]+")
+# Labels of the identifier beside those of ISO 639-1, and what they are counted as.
+_ALIASES = {"arz": "ar", "ary": "ar", "yue": "zh", "wuu": "zh", "zxx": UNKNOWN}
+# Written forms that cannot be told apart reliably in a few sentences.
+_ALIKE = ({"no", "nb", "nn", "da"}, {"hr", "bs", "sr", "sh"}, {"id", "ms"}, {"cs", "sk"}, {"gl", "pt"}, {"af", "nl"})
+
+
+def detect_language(text: str) -> str:
+    """The ISO 639-1 code of the language of a text; "und" where there is too little text, or it is unsure."""
+    sample = without_code(text[: 8 * _CHARACTERS]) if "```" in text else text[: 2 * _CHARACTERS]
+    sample = _NOT_WORDS.sub(" ", sample)[:_CHARACTERS]
+    return _detect(sample)
+
+
+def same_language(one: str, other: str) -> bool:
+    """Whether two codes stand for the same language, or for two that are not told apart reliably."""
+    return one == other or any(one in alike and other in alike for alike in _ALIKE)
+
+
+@functools.lru_cache(maxsize=2048)
+def _detect(sample: str) -> str:
+    letters = sum(map(str.isalpha, sample))
+    if letters < (_MIN_LETTERS if sample.isascii() else _MIN_OTHER_LETTERS) or looks_like_code(sample):
+        return UNKNOWN
+    label, confidence = _identifier().classify(sample)
+    return _ALIASES.get(label, label) if confidence >= _MIN_CONFIDENCE else UNKNOWN
+
+
+@functools.cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages([label for label in identifier.labels if len(label) == 2 or label in _ALIASES])
+    return identifier
