@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -10,7 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitor.terminal import database_option, json_option, print_json
+
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from monitor.file_import import Summary
 
 
@@ -37,25 +40,31 @@ class Timezone(click.ParamType[tzinfo]):
             self.fail(f"{value!r} is no time zone; write Europe/Berlin or +02:00.", param, ctx)
 
 
+def rows_progress() -> Progress:
+    """A progress bar on stderr: share of the file, rows (field `rows` of its tasks), time."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rows]} rows"), TimeElapsedColumn())
+    return Progress("{task.description}", *columns, console=Console(stderr=True))
+
+
 @click.command("import", help="Import logs of calls: JSON Lines, CSV or Parquet, each also as .gz.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--project", help="Project the calls belong to (default: the one of the settings).")
-@click.option("--database-url", help="Where the store is (default: MONITOR_DATABASE_URL).")
+@database_option
 @click.option("--timezone", type=Timezone(), help="Zone of times that name none, such as Europe/Berlin or +02:00.")
 @click.option("--restart", is_flag=True, help="Begin at the first row, also where an import was interrupted.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.pass_context
+@json_option
 def command(  # noqa: PLR0917 - click passes them by name
-    context: click.Context,
     files: tuple[Path, ...],
     project: str | None,
     database_url: str | None,
     timezone: tzinfo | None,
     restart: bool,
     as_json: bool,
-) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+) -> int:
+    from rich.progress import TaskID
 
     from monitor import clock
     from monitor.file_import import Importer
@@ -72,14 +81,8 @@ def command(  # noqa: PLR0917 - click passes them by name
         upgrade(store)
         ingester = Ingester(store, settings)
         importer = Importer(store, ingester, settings.project, timezone, restart=restart)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[rows]} rows"),
-        )
         summaries = []
-        with Progress("{task.description}", *columns, console=Console(stderr=True)) as progress:
+        with rows_progress() as progress:
             for log in logs:
                 task = progress.add_task(log.path.name, total=max(log.size, 1), rows=0)
 
@@ -101,7 +104,7 @@ def command(  # noqa: PLR0917 - click passes them by name
                 for summary in summaries
             ],
         }
-        click.echo(json.dumps(document, ensure_ascii=False))
+        print_json(document)
     else:
         for summary in summaries:
             click.echo(_sentence(summary))
@@ -111,8 +114,9 @@ def command(  # noqa: PLR0917 - click passes them by name
                 "and works on what was imported."
             )
     if not done:
-        click.echo("Error: nothing could be read.", err=True)
-        context.exit(2)
+        click.echo("Nothing could be read.", err=True)
+        return 2
+    return 0
 
 
 def _complain(summary: Summary) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime, tzinfo
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from monitor.commands.importing import Timezone
+from monitor.commands.importing import Timezone, rows_progress
 
 if TYPE_CHECKING:
     from monitor.files import LogFile
@@ -25,34 +26,25 @@ BATCH_ROWS = 200
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to stdout.")
 @click.option("--timezone", type=Timezone(), help="Zone of times that name none, such as Europe/Berlin or +02:00.")
-@click.pass_context
-def command(context: click.Context, file: Path, out: Path | None, timezone: tzinfo | None) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
+def command(file: Path, out: Path | None, timezone: tzinfo | None) -> int:
     from monitor import clock
     from monitor.files import LogFile
     from monitor.settings import Settings
 
     settings = Settings()
     log = LogFile(file)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rows]} rows"),
-    )
     scored = 0
-    with ExitStack() as stack, Progress("{task.description}", *columns, console=Console(stderr=True)) as progress:
-        stream = click.get_text_stream("stdout") if out is None else stack.enter_context(_opened(out))
+    with ExitStack() as stack, rows_progress() as progress:
+        stream = sys.stdout if out is None else stack.enter_context(_opened(out))
         task = progress.add_task(file.name, total=max(log.size, 1), rows=0)
         for batch in _batches(log, settings, clock.now(), timezone, progress.console):
             _write(stream, batch, settings)
             scored += len(batch)
             progress.update(task, completed=log.position, rows=scored)
     if not scored:
-        click.echo("Error: nothing could be read.", err=True)
-        context.exit(2)
+        click.echo("Nothing could be read.", err=True)
+        return 2
+    return 0
 
 
 def _opened(out: Path) -> TextIO:
