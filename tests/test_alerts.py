@@ -138,7 +138,9 @@ def test_one_trouble_opens_once_and_is_over_once(store: Store, settings: Setting
             assert found is not None
             assert found.since == SWITCH
             assert found.is_open == (day < 14)
-            assert found.alerts[0].n == 100 * min(day, 14)
+            # Calm days do not water the figures down.
+            assert found.alerts[0].n == 100 * min(day, 11)
+            assert found.alerts[0].current == (0.511 if day < 12 else 0.84)
     assert [kind for kind, _ in said(store, project)] == ["opened", "resolved"]
     assert said(store, project)[0][1] == "[default] gpt-4 + prime: accuracy 84.0% -> 50.0% since 14 Jan"
     assert said(store, project)[1][1].startswith("[default] Over: gpt-4 + prime: accuracy 84.0% -> 50.0%")
@@ -323,6 +325,7 @@ def record(
         low=None,
         high=None,
         n=n,
+        current=None,
         effect=None,
         effect_low=None,
         effect_high=None,

@@ -189,41 +189,57 @@ def _apply(connection: Connection, work: Work, row: dict[str, Any], verdict: Row
 
 
 def _refresh(connection: Connection, work: Work, row: dict[str, Any], verdict: RowMapping, kept: str) -> None:
-    """Writes the newest figures into an alert; a window that could not be judged leaves them and says so."""
+    """Writes the newest figures into an alert.
+
+    Those of the trouble itself come from windows in trouble, and from all calls since the change where the verdict has
+    them; a calm window only says how things are now, and one that could not be judged leaves them and says so.
+    """
     indicator = work.pack.get(row["indicator"])
-    detail = dict(row["detail"] or {})
+    rule = rule_of(indicator)
     said = verdict["detail"] or {}
-    detail |= {"start": verdict["start"], "end": verdict["end"], "kept": kept}
+    kind = _kind(connection, work, row["signal"])
+    detail = dict(row["detail"] or {}) | {"start": verdict["start"], "end": verdict["end"], "kept": kept}
     row["changed"] = verdict["computed"]
-    if not kept:
-        kind = _kind(connection, work, row["signal"])
-        since_change = said.get("since_change") or {}
-        detail |= {
+    if verdict["state"] in rule.states:
+        detail |= _figures(verdict) | {
             "kind": str(kind),
             "family": indicator.family if indicator else describe(row["signal"], kind).family,
             "against": indicator.against if indicator else "past",
-            "notify": rule_of(indicator).notify,
-            "reason": verdict["reason"],
-            "verdict": verdict["state"],
+            "notify": rule.notify,
             "window_start": verdict["window_start"],
-            "before": verdict["baseline"],
-            "after": since_change.get("value", verdict["number"]),
-            "low": since_change.get("low", verdict["low"]),
-            "high": since_change.get("high", verdict["high"]),
-            "n": since_change.get("n", verdict["n"]),
-            "effective_n": verdict["effective_n"],
-            "effect": verdict["effect"],
-            "effect_low": verdict["effect_low"],
-            "effect_high": verdict["effect_high"],
-        } | {name: said[name] for name in ("categories", "distances", "unit") if name in said}
-        if verdict["state"] in rule_of(indicator).states:
-            signal = describe(row["signal"], kind)
-            found = severity(verdict["state"], signal, detail["before"], detail["after"])
-            row["severity"] = worst((row["severity"], found))
-            if said.get("since"):
-                row["since"] = to_microseconds(datetime.fromisoformat(said["since"]))
+        }
+        found = severity(verdict["state"], describe(row["signal"], kind), detail["before"], detail["after"])
+        row["severity"] = worst((row["severity"], found))
+        if said.get("since"):
+            row["since"] = to_microseconds(datetime.fromisoformat(said["since"]))
+    if verdict["state"] != "ok":
+        detail |= _since_change(said)
+    if not kept:
+        detail["now"] = verdict["number"]
     row["detail"] = detail
     work.moved[row["id"]] = row
+
+
+def _figures(verdict: RowMapping) -> dict[str, Any]:
+    said = verdict["detail"] or {}
+    return {
+        "reason": verdict["reason"],
+        "before": verdict["baseline"],
+        "after": verdict["number"],
+        "low": verdict["low"],
+        "high": verdict["high"],
+        "n": verdict["n"],
+        "effective_n": verdict["effective_n"],
+        "effect": verdict["effect"],
+        "effect_low": verdict["effect_low"],
+        "effect_high": verdict["effect_high"],
+    } | {name: said[name] for name in ("categories", "distances", "unit") if name in said}
+
+
+def _since_change(said: Mapping[str, Any]) -> dict[str, Any]:
+    since_change = said.get("since_change") or {}
+    names = {"value": "after", "low": "low", "high": "high", "n": "n"}
+    return {name: since_change[given] for given, name in names.items() if since_change.get(given) is not None}
 
 
 def _kind(connection: Connection, work: Work, signal: str) -> Kind:

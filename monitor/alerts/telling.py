@@ -26,13 +26,15 @@ def signal_of(alert: AlertRecord) -> Signal:
     return signal
 
 
-def weigh(alerts: Sequence[AlertRecord]) -> dict[int, float]:
+def weigh(alerts: Sequence[AlertRecord]) -> tuple[dict[int, float], set[int]]:
     """How much each alert says, by its id: worse before merely different, known signals, large changes, many calls.
 
-    Of two alerts on one signal, one inside the other's segment, the narrow one comes first where it explains the wide
-    one, and the wide one where the change is the same everywhere.
+    The second answer are those that repeat another on the same signal. Of two, one inside the other's segment, the wide
+    one repeats the narrow one where the narrow one explains it, and the narrow one the wide one where the change is the
+    same everywhere; what is repeated weighs as much as its repetition.
     """
     weights = {alert.id: _own_weight(alert) for alert in alerts}
+    repeated: set[int] = set()
     by_signal: dict[str, list[AlertRecord]] = {}
     for alert in alerts:
         by_signal.setdefault(alert.signal, []).append(alert)
@@ -41,10 +43,9 @@ def weigh(alerts: Sequence[AlertRecord]) -> dict[int, float]:
             for wide in group:
                 if contains(wide.segment, narrow.segment) and _same_direction(wide, narrow):
                     first, second = (narrow, wide) if explains(narrow, wide) else (wide, narrow)
-                    best = max(weights[first.id], weights[second.id])
-                    weights[first.id] = best
-                    weights[second.id] = min(weights[second.id], best - 1.0)
-    return weights
+                    weights[first.id] = max(weights[first.id], weights[second.id])
+                    repeated.add(second.id)
+    return weights, repeated
 
 
 def contains(wide: Segment, narrow: Segment) -> bool:
@@ -92,22 +93,29 @@ def name_of(signal: Signal) -> str:
 
 
 def headline(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
-    """The most telling alert and, where there is one, a second of the same segment on another signal."""
+    """The most telling alert and, where there is one, a second of the same segment on another kind of signal."""
     ordered = in_order(alerts)
     if not ordered:
         return []
     first = ordered[0]
     # Two signals of one family (accuracy twice, two lengths) say the same thing twice; another family adds to it.
-    others = [alert for alert in ordered if alert.segment == first.segment and alert.signal != first.signal]
-    different = [alert for alert in others if signal_of(alert).family != signal_of(first).family]
-    return [first, *(different or others)[:1]]
+    others = [
+        alert
+        for alert in ordered
+        if alert.segment == first.segment and signal_of(alert).family != signal_of(first).family
+    ]
+    return [first, *sorted(others, key=_as_second, reverse=True)[:1]]
 
 
 def in_order(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
-    """The alerts that still fire (all where none does), the most telling first."""
+    """The alerts that still fire (all where none does), the most telling first.
+
+    Those on a wider segment that a narrower one explains, and those on a part of a change that is the same everywhere,
+    come last: they repeat what was said.
+    """
     alive = [alert for alert in alerts if alert.is_open] or list(alerts)
-    weights = weigh(alive)
-    return sorted(alive, key=lambda alert: (-weights[alert.id], alert.id))
+    weights, repeated = weigh(alive)
+    return sorted(alive, key=lambda alert: (alert.id in repeated, -weights[alert.id], alert.id))
 
 
 def title(alerts: Sequence[AlertRecord], *, arrow: str = wording.ARROW) -> str:
@@ -130,6 +138,15 @@ def _own_weight(alert: AlertRecord) -> float:
     if alert.before is not None and alert.after is not None:
         weight += 40.0 * min(log2(1.0 + size_of_change(signal, alert.before, alert.after)), 6.0)
     return weight + 30.0 * log10(1.0 + alert.n) + 20.0 * _specificity(alert.segment)
+
+
+def _as_second(alert: AlertRecord) -> float:
+    """How well an alert goes with the first one: what the answers are like says more than the time and cost of it."""
+    signal = signal_of(alert)
+    weight = 10.0 * _familiarity(signal) + 40.0 * (signal.family not in ("usage", "cost"))
+    if alert.before is None or alert.after is None:
+        return weight
+    return weight + 40.0 * log2(1.0 + size_of_change(signal, alert.before, alert.after))
 
 
 def _familiarity(signal: Signal) -> float:

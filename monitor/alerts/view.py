@@ -61,7 +61,8 @@ class Line:
 
 @dataclass(frozen=True)
 class IncidentView:
-    """An incident as a mail shows it. `lines` are the most telling changes, `more` how many are not shown."""
+    """An incident as a mail shows it. `top` are the most telling changes, `lines` the next, `more` how many are
+    not shown."""
 
     project: str
     title: str
@@ -100,7 +101,7 @@ def incident_view(store: Store, place: Place, record: IncidentRecord, now: datet
     ordered = in_order(record.alerts)
     chosen = headline(record.alerts)
     trends = _trends(store, record, chosen, now)
-    lines = [line_of(alert, place, record.since, now, trends.get(alert.id)) for alert in ordered]
+    lines = [line_of(alert, place, record.since, now) for alert in ordered if alert not in chosen]
     top = [line_of(alert, place, record.since, now, trends.get(alert.id)) for alert in chosen]
     shown = lines[:MAX_ROWS]
     first = ordered[0]
@@ -117,7 +118,7 @@ def incident_view(store: Store, place: Place, record: IncidentRecord, now: datet
         lines=tuple(shown),
         more=len(lines) - len(shown),
         segments=tuple(dict.fromkeys(wording.segment_text(alert.segment) for alert in ordered)),
-        appeared=tuple(appeared_texts(record, now)),
+        appeared=tuple(appeared_texts(record, now)) if record.is_open else (),
         steps=tuple(steps(record)),
         calls_before=before,
         calls_since=since,
@@ -145,6 +146,8 @@ def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, tr
     interval = "" if alert.kind is Kind.CATEGORY else wording.format_interval(signal, alert.low, alert.high)
     calls = wording.plural(alert.n, "call")
     calls_before, calls_since = sides(place, alert.segment, since, now)
+    if not alert.is_open and alert.current is not None and not categories:
+        return _line_over(alert, calls_before, calls_since, trend)
     others = alert.detail.get("against") == "others"
     return Line(
         where=wording.segment_text(alert.segment),
@@ -156,6 +159,25 @@ def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, tr
         evidence=f"{interval}, {calls}" if interval else calls,
         reason=alert.reason,
         tone="moved" if alert.severity == "notice" else "bad",
+        calls_before=calls_before,
+        calls_since=calls_since,
+        trend=trend,
+    )
+
+
+def _line_over(alert: AlertRecord, calls_before: str, calls_since: str, trend: Trend | None) -> Line:
+    """An alert that is resolved: from the value in trouble to the newest one."""
+    signal = signal_of(alert)
+    return Line(
+        where=wording.segment_text(alert.segment),
+        what=name_of(signal),
+        before=wording.format_value(signal, alert.after, with_unit=False),
+        after=wording.format_value(signal, alert.current),
+        change=wording.format_change(signal, alert.after, alert.current, with_unit=True),
+        difference="",
+        evidence=f"{wording.format_value(signal, alert.before)} before it began",
+        reason=alert.reason,
+        tone="over",
         calls_before=calls_before,
         calls_since=calls_since,
         trend=trend,
@@ -200,6 +222,11 @@ def steps(record: IncidentRecord) -> list[str]:
 def trend_of(blocks: Sequence[Block], since: datetime, start: datetime, days: int) -> Trend | None:
     """The daily values from `start` on; None where there are fewer than two."""
     values = {block.start: block.profile.mean for block in blocks}
+    known = [moment for moment, value in values.items() if value is not None and moment >= start]
+    if not known:
+        return None
+    days -= (min(known) - start).days
+    start = min(known)
     ordered = [values.get(start + timedelta(days=number)) for number in range(days)]
     present = [value for value in ordered if value is not None]
     if len(present) < 2:

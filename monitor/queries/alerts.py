@@ -27,10 +27,11 @@ _notification = table_of(tables.Notification)
 class AlertRecord:
     """One stream in trouble, with its newest figures.
 
-    `before` is the healthy value, `after` the one since the change (of the newest window where no window since the
-    change has been judged yet), `low` and `high` its 95 % interval and `n` the calls behind it; all in the unit of the
-    signal, which for categories is a share and for vectors a distance. `effect` is the change against the baseline.
-    `kept` says why the state did not move where the newest window could not be judged.
+    `before` is the healthy value, `after` the one since the change (of the newest window in trouble where all calls
+    since have not been judged together yet), `low` and `high` its 95 % interval and `n` the calls behind it; `current`
+    is the value of the newest window that could be judged. All are in the unit of the signal, which for categories is a
+    share and for vectors a distance. `effect` is the change against the baseline. `kept` says why
+    the state did not move where the newest window could not be judged.
     """
 
     id: int
@@ -50,6 +51,7 @@ class AlertRecord:
     low: float | None
     high: float | None
     n: int
+    current: float | None
     effect: float | None
     effect_low: float | None
     effect_high: float | None
@@ -231,6 +233,7 @@ def alert_record(row: RowMapping) -> AlertRecord:
         low=detail.get("low"),
         high=detail.get("high"),
         n=detail.get("n", 0),
+        current=detail.get("now"),
         effect=detail.get("effect"),
         effect_low=detail.get("effect_low"),
         effect_high=detail.get("effect_high"),
