@@ -30,7 +30,7 @@ PAGE = 50
 PREVIEW_CHARACTERS = 200
 SCAN_LIGHT = 100_000
 """Calls a list walks past at most for one page, where the filter looks at the calls' own row only."""
-SCAN_HEAVY = 20_000
+SCAN_HEAVY = 10_000
 """The same where it looks at signals or feedback."""
 SCAN_TEXT = 4_000
 """The same where it looks into texts."""
@@ -104,7 +104,7 @@ class CallPage:
     """One page of a list, newest first.
 
     `following` is the id to go on `before`, None at the end. `searched_back_to` is how far the search got where it
-    stopped early: older calls of the range may match too. `examined` counts the calls it walked past.
+    stopped early: older calls of the range may match too; `examined` is then the number of calls it walked past.
     """
 
     rows: tuple[CallRow, ...]
