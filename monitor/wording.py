@@ -38,14 +38,20 @@ def format_value(signal: Signal, value: float | None, *, with_unit: bool = True)
     return f"{text} {signal.unit}" if with_unit and signal.unit else text
 
 
+def format_pair(
+    signal: Signal, before: float | None, after: float | None, *, with_unit: bool = False
+) -> tuple[str, str]:
+    """Before and after with equally fine digits: "638", "4 characters"; the unit of plain numbers is said once."""
+    if before is not None and after is not None and _is_plain(signal) and max(abs(before), abs(after)) >= 100:
+        before, after = (round(value) if abs(value) >= 1 else value for value in (before, after))
+    return format_value(signal, before, with_unit=False), format_value(signal, after, with_unit=with_unit)
+
+
 def format_change(
     signal: Signal, before: float | None, after: float | None, *, arrow: str = ARROW, with_unit: bool = False
 ) -> str:
-    """Before and after: "84.0% → 51.1%"; the unit of plain numbers is said once, and both have equally fine digits."""
-    if before is not None and after is not None and _is_plain(signal) and max(abs(before), abs(after)) >= 100:
-        before, after = (round(value) if abs(value) >= 1 else value for value in (before, after))
-    first = format_value(signal, before, with_unit=False)
-    return f"{first} {arrow} {format_value(signal, after, with_unit=with_unit)}"
+    """Before and after in one: "84.0% → 51.1%"."""
+    return f" {arrow} ".join(format_pair(signal, before, after, with_unit=with_unit))
 
 
 def format_interval(signal: Signal, low: float | None, high: float | None) -> str:

@@ -149,12 +149,13 @@ def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, tr
     if not alert.is_open and alert.current is not None and not categories:
         return _line_over(alert, calls_before, calls_since, trend)
     others = alert.detail.get("against") == "others"
+    first, second = wording.format_pair(signal, before, after, with_unit=True)
     return Line(
         where=wording.segment_text(alert.segment),
         what=what,
-        before=("others " if others else "") + wording.format_value(signal, before, with_unit=False),
-        after=wording.format_value(signal, after, with_unit=True),
-        change=wording.format_change(signal, before, after, with_unit=True),
+        before=f"others {first}" if others else first,
+        after=second,
+        change=f"{second}, others {first}" if others else f"{first} {wording.ARROW} {second}",
         difference="" if others else wording.format_difference(signal, before, after),
         evidence=f"{interval}, {calls}" if interval else calls,
         reason=alert.reason,
@@ -168,12 +169,13 @@ def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, tr
 def _line_over(alert: AlertRecord, calls_before: str, calls_since: str, trend: Trend | None) -> Line:
     """An alert that is resolved: from the value in trouble to the newest one."""
     signal = signal_of(alert)
+    during, now = wording.format_pair(signal, alert.after, alert.current, with_unit=True)
     return Line(
         where=wording.segment_text(alert.segment),
         what=name_of(signal),
-        before=wording.format_value(signal, alert.after, with_unit=False),
-        after=wording.format_value(signal, alert.current),
-        change=wording.format_change(signal, alert.after, alert.current, with_unit=True),
+        before=during,
+        after=now,
+        change=f"{during} {wording.ARROW} {now}",
         difference="",
         evidence=f"{wording.format_value(signal, alert.before)} before it began",
         reason=alert.reason,
