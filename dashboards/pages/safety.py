@@ -40,9 +40,9 @@ def layout(request: Request) -> Any:
             _examples(request, signals, found),
             cards.note(
                 "Found by patterns and word lists, without a model: they miss what is put politely and at times mark "
-                "what is harmless. Read the calls before acting. ",
-                *_unclear(signals),
+                "what is harmless. Read the calls before acting.",
             ),
+            *_unclear(signals),
         ]
     )
 
@@ -53,7 +53,9 @@ def _unclear(signals: Sequence[Signal]) -> list[Any]:
     if not known:
         return []
     items = [html.Li([html.Strong(f"{title}: "), text]) for title, text in known]
-    return [html.Details([html.Summary("When not to trust them"), html.Ul(items, className="plain-list")])]
+    return [
+        html.Details([html.Summary("When not to trust them"), html.Ul(items, className="plain-list")], className="note")
+    ]
 
 
 def _masked(request: Request) -> Any:
