@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +22,8 @@ from dashboards.cards import aria, icon
 from dashboards.filters import CUSTOM, PRESETS, Request, check, parse
 from monitor import clock, wording
 from monitor.contracts import Page, collect
+from monitor.errors import describe
+from monitor.gate import is_wide
 from monitor.identifiers import project_id
 from monitor.links import segment_parameter
 from monitor.queries import options
@@ -86,7 +87,7 @@ def create_app(settings: Settings, store: Store, server: flask.Flask) -> Dash:
         add_log_handler=False,
     )
     context = Context(store, settings)
-    app.layout = shell.layout(pages.values())
+    app.layout = shell.layout(pages.values(), with_logout=is_wide(settings))
     _client_callbacks(app)
     _page_callback(app, context, pages)
     for page in pages.values():
@@ -105,18 +106,10 @@ def render(page: Page | None, request: Request) -> Any:
         tree = page.layout(request)
     except Exception as error:
         identifier = secrets.token_hex(4)
-        _log.error("page %s failed, id %s: %s", page.path, identifier, _where(error))
+        _log.error("page %s failed, id %s: %s", page.path, identifier, describe(error))
         return shell.failed(identifier)
     notices = [html.P(problem, className="notice", role="status") for problem in request.problems]
     return html.Div([*notices, tree], className="page")
-
-
-def _where(error: BaseException) -> str:
-    """Type and places of an error, without its message: that may quote what people wrote."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__} at " + " < ".join(
-        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in reversed(frames)
-    )
 
 
 def _page_callback(app: Dash, context: Context, pages: Mapping[str, Page]) -> None:
@@ -134,7 +127,7 @@ def _page_callback(app: Dash, context: Context, pages: Mapping[str, Page]) -> No
             state = _state(request, page)
         except Exception as error:
             identifier = secrets.token_hex(4)
-            _log.error("the store could not be read, id %s: %s", identifier, _where(error))
+            _log.error("the store could not be read, id %s: %s", identifier, describe(error))
             return shell.failed(identifier), None, ""
         tree = charts.dress(render(page, request), ask.get("theme", "light"))
         return tree, state, _freshness(request)

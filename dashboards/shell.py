@@ -51,8 +51,8 @@ INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def layout(pages: Iterable[Page]) -> Any:
-    """The component tree of the frame; pages fill `page`."""
+def layout(pages: Iterable[Page], *, with_logout: bool = False) -> Any:
+    """The component tree of the frame; pages fill `page`. Where people log in they can log out again."""
     return dmc.MantineProvider(
         [
             html.A("Skip to content", href="#content", className="skip-link"),
@@ -63,7 +63,9 @@ def layout(pages: Iterable[Page]) -> Any:
             dmc.AppShell(
                 [
                     _header(),
-                    dmc.AppShellNavbar(_navigation(pages), id="navbar", **aria(label="Pages")),
+                    dmc.AppShellNavbar(
+                        [_navigation(pages), *([_logout()] if with_logout else [])], id="navbar", **aria(label="Pages")
+                    ),
                     dmc.AppShellMain([_filter_bar(), _main()], id="main"),
                 ],
                 id="shell",
@@ -171,6 +173,15 @@ def _navigation(pages: Iterable[Page]) -> html.Ul:
             )
             for page in sorted(pages, key=lambda page: (page.order, page.path))
         ],
+        className="nav",
+    )
+
+
+def _logout() -> html.Form:
+    return html.Form(
+        html.Button("Log out", type="submit", className="nav-link nav-button"),
+        action="/logout",
+        method="post",
         className="nav",
     )
 
