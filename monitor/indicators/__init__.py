@@ -1,1 +1,371 @@
-"""..."""
+"""Indicators: one question each, asked of every stream it applies to, once for each closed day.
+
+`judge` takes the oldest day that is not judged yet, for each project, and stops there: alerts that the day opens or
+resolves decide what the next day is compared with, so the caller moves the alerts and calls again while something was
+judged. A day is judged when it closed a quarter of an hour ago and its calls have their signals and profiles; data
+that come later change the profiles but not the verdict. The pulse is judged once an hour.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from monitor import tables
+from monitor.clock import BlockLength, block_start, from_microseconds, to_microseconds
+from monitor.contracts import WHOLE, Block, Evidence, Indicator, Kind, Segment, Signal, Verdict, collect
+from monitor.identifiers import id_floor
+from monitor.profile import OTHER, merge
+from monitor.queries.facts import pulse_facts
+from monitor.queries.series import Stream, first_block, read_profiles
+from monitor.settings import Settings
+from monitor.signals import FEEDBACK_PREFIX, describe, registry
+from monitor.stats.windows import HEALTHY, LONG_WINDOW, REFERENCE, Standing, Window, filled, windows
+from monitor.store import Row, Store, table_of
+
+_VALUE = table_of(tables.Value)
+_ALERT = table_of(tables.Alert)
+_PENDING = table_of(tables.Pending)
+_DIRTY = table_of(tables.DirtyBlock)
+_PROJECT = table_of(tables.Project)
+
+CLOSED_AFTER = timedelta(minutes=15)
+WAIT_AT_MOST = timedelta(hours=6)
+WINDOWS_A_QUARTER = 91
+LOOKS_A_WINDOW = 2
+# While an alert is open, "is it over?" is asked at the usual 5 %.
+LOOKS_WHILE_OPEN = 20
+UNKNOWN_GROUPS = (OTHER, "und")
+_DAY = timedelta(days=1)
+_log = logging.getLogger(__name__)
+
+AlertStream = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class _Question:
+    indicator: Indicator
+    signal: Signal
+    segment: Segment
+    windows: Sequence[Window]
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class _Day:
+    store: Store
+    settings: Settings
+    project_id: int
+    start: datetime
+    now: datetime
+    streams: Mapping[Stream, Sequence[Block]]
+    standings: Mapping[AlertStream, Standing]
+    signals: Mapping[str, Signal]
+    first: datetime
+    older: dict[Stream, Sequence[Block]] = field(default_factory=dict)
+
+    @property
+    def end(self) -> datetime:
+        return self.start + _DAY
+
+
+def judge(store: Store, settings: Settings, now: datetime) -> int:
+    """Judges the oldest closed, not yet judged day of each project; answers how many verdicts were written.
+
+    Zero means that nothing is left to judge: call again, after moving the alerts, until then.
+    """
+    pack = collect(importlib.import_module("monitor.indicators"), Indicator)
+    with store.read() as connection:
+        projects = list(connection.execute(select(_PROJECT.c.id).order_by(_PROJECT.c.id)).scalars())
+    return sum(
+        _judge_pulse(store, project_id, now, pack) + _judge_next_day(store, settings, project_id, now, pack)
+        for project_id in projects
+    )
+
+
+def _judge_next_day(
+    store: Store, settings: Settings, project_id: int, now: datetime, pack: Mapping[str, Indicator]
+) -> int:
+    first = first_block(store, project_id, BlockLength.DAY)
+    if first is None:
+        return 0
+    mark = _mark_name("judged", project_id)
+    judged = _read_mark(store, mark)
+    day = first if judged is None else judged + _DAY
+    while day + _DAY + CLOSED_AFTER <= now and _is_complete(store, project_id, day, now):
+        rows = _judge_day(store, settings, project_id, day=day, now=now, first=first, pack=pack)
+        _save(store, rows, mark, day)
+        if rows:
+            return len(rows)
+        day += _DAY
+    return 0
+
+
+def _is_complete(store: Store, project_id: int, day: datetime, now: datetime) -> bool:
+    """True where no call up to this day still waits for its signals or profiles; nothing is waited for too long."""
+    patience = to_microseconds(now - WAIT_AT_MOST)
+    with store.read() as connection:
+        pending = connection.execute(
+            select(_PENDING.c.id)
+            .where(
+                _PENDING.c.project_id == project_id,
+                _PENDING.c.id < id_floor(day + _DAY),
+                _PENDING.c.received > patience,
+            )
+            .limit(1)
+        ).first()
+        dirty = connection.execute(
+            select(_DIRTY.c.start)
+            .where(
+                _DIRTY.c.project_id == project_id,
+                _DIRTY.c.length.like(f"{BlockLength.DAY}%"),
+                _DIRTY.c.start <= to_microseconds(day),
+                _DIRTY.c.since > patience,
+            )
+            .limit(1)
+        ).first()
+    return pending is None and dirty is None
+
+
+def _judge_day(
+    store: Store,
+    settings: Settings,
+    project_id: int,
+    *,
+    day: datetime,
+    now: datetime,
+    first: datetime,
+    pack: Mapping[str, Indicator],
+) -> list[Row]:
+    streams = read_profiles(store, project_id, BlockLength.DAY, day - REFERENCE - LONG_WINDOW, day + _DAY)
+    declared = registry()
+    signals = {
+        name: _signal(name, blocks[-1].profile.kind, declared) for (segment, name), blocks in streams.items() if blocks
+    }
+    work = _Day(store, settings, project_id, day, now, streams, _standings(store, project_id), signals, first)
+    questions = list(_questions(work, pack.values()))
+    looks = len(questions) * WINDOWS_A_QUARTER * LOOKS_A_WINDOW
+    return [row for question in questions if (row := _answer(work, question, looks)) is not None]
+
+
+def _signal(name: str, kind: Kind, declared: Mapping[str, Signal]) -> Signal:
+    known = None if name.startswith(FEEDBACK_PREFIX) else declared.get(name)
+    return known if known is not None and known.kind is kind else describe(name, kind)
+
+
+def _questions(work: _Day, indicators: Iterable[Indicator]) -> Iterable[_Question]:
+    for indicator in indicators:
+        if indicator.against == "pulse":
+            continue
+        wanted = {name for name, signal in work.signals.items() if indicator.applies(signal)}
+        for (segment, name), blocks in work.streams.items():
+            if name not in wanted or (indicator.overall_only and segment != WHOLE):
+                continue
+            signal = work.signals[name]
+            if indicator.against == "others":
+                yield from _against_others(work, indicator, signal, segment)
+                continue
+            standing = work.standings.get((indicator.name, name, segment.dimension, segment.value), HEALTHY)
+            known = _with_older(work, (segment, name), blocks, standing)
+            if indicator.overall_only:
+                known = filled(known, known[-1].profile, max(work.first, known[0].start), work.start)
+                found = windows(known, work.start, standing)[:1]
+                found = [_one_day(item, known, standing) for item in found]
+            else:
+                found = windows(known, work.start, standing)
+            if found:
+                yield _Question(indicator, signal, segment, found, standing.open_since is not None)
+
+
+def _one_day(window: Window, blocks: Sequence[Block], standing: Standing) -> Window:
+    """The newest day alone against all days before it, for amounts, which are never too few to be judged."""
+    day = blocks[-1].start
+    end = day if standing.open_since is None else min(day, standing.open_since)
+    reference = tuple(block for block in blocks if end - REFERENCE <= block.start < end)
+    return Window(day, (blocks[-1],), reference, window.changed)
+
+
+def _with_older(work: _Day, stream: Stream, blocks: Sequence[Block], standing: Standing) -> Sequence[Block]:
+    """The blocks with those before a long open alert, which the usual range does not reach."""
+    if standing.open_since is None or standing.open_since >= work.start - LONG_WINDOW:
+        return blocks
+    if stream not in work.older:
+        segment, name = stream
+        earlier = read_profiles(
+            work.store,
+            work.project_id,
+            BlockLength.DAY,
+            standing.open_since - REFERENCE,
+            blocks[0].start,
+            signals=[name],
+            segments=[segment],
+        ).get(stream, [])
+        kind = blocks[-1].profile.kind
+        work.older[stream] = [block for block in earlier if block.profile.kind is kind]
+    return [*work.older[stream], *blocks]
+
+
+def _against_others(work: _Day, indicator: Indicator, signal: Signal, segment: Segment) -> Iterable[_Question]:
+    """One group against all other groups of its dimension, over the same seven days."""
+    if segment.dimension not in work.settings.group_dimensions or segment.value in UNKNOWN_GROUPS:
+        return
+    start = work.end - LONG_WINDOW
+    own = [block for block in work.streams[(segment, signal.name)] if block.start >= start]
+    others: dict[datetime, list[Block]] = {}
+    for (other, name), blocks in work.streams.items():
+        if name == signal.name and other.dimension == segment.dimension and other != segment:
+            for block in blocks:
+                if block.start >= start:
+                    others.setdefault(block.start, []).append(block)
+    if own and others and own[-1].profile.kind is signal.kind:
+        reference = tuple(
+            Block(moment, merge((block.profile for block in others[moment]), signal.kind)) for moment in sorted(others)
+        )
+        yield _Question(indicator, signal, segment, [Window(start, tuple(own), reference, ())])
+
+
+def _answer(work: _Day, question: _Question, looks: int) -> Row | None:
+    chosen: tuple[Window, Verdict] | None = None
+    for window in question.windows:
+        evidence = Evidence(
+            signal=question.signal,
+            segment=question.segment,
+            start=window.start,
+            end=work.end,
+            now=work.now,
+            current=window.current,
+            reference=window.reference,
+            looks=LOOKS_WHILE_OPEN if question.is_open else max(looks, 1),
+            changed=window.changed,
+        )
+        verdict = _asked(question.indicator, evidence)
+        if chosen is None or verdict.state in ("moved", "bad") or chosen[1].state == "too_few":
+            chosen = (window, verdict)
+        if verdict.state in ("moved", "bad"):
+            break
+    if chosen is None:
+        return None
+    window, verdict = chosen
+    return _row(work.project_id, question, verdict, start=work.start, end=work.end, window=window.start, now=work.now)
+
+
+def _asked(indicator: Indicator, evidence: Evidence) -> Verdict:
+    try:
+        return indicator.compute(evidence)
+    except Exception as error:
+        # One indicator that fails must not keep the others from answering.
+        _log.exception("indicator %s failed on %s", indicator.name, evidence.signal.name)
+        return Verdict("no_data", f"{indicator.title} could not be judged: {type(error).__name__} in its code.")
+
+
+def _judge_pulse(store: Store, project_id: int, now: datetime, pack: Mapping[str, Indicator]) -> int:
+    asked = [indicator for indicator in pack.values() if indicator.against == "pulse"]
+    hour = block_start(now, BlockLength.HOUR) - BlockLength.HOUR.duration
+    mark = _mark_name("pulse", project_id)
+    judged = _read_mark(store, mark)
+    if not asked or (judged is not None and judged >= hour):
+        return 0
+    facts = pulse_facts(store, project_id, now)
+    end = hour + BlockLength.HOUR.duration
+    rows: list[Row] = []
+    for indicator in asked:
+        signal = Signal("", Kind.NUMBER, indicator.title, indicator.question, "pulse")
+        evidence = Evidence(signal, WHOLE, hour, end, now, (), (), max(1, len(asked)), facts)
+        question = _Question(indicator, signal, WHOLE, ())
+        verdict = _asked(indicator, evidence)
+        rows.append(_row(project_id, question, verdict, start=hour, end=end, window=hour, now=now))
+    _save(store, rows, mark, hour)
+    return len(rows)
+
+
+def _standings(store: Store, project_id: int) -> dict[AlertStream, Standing]:
+    statement = select(
+        _ALERT.c.indicator,
+        _ALERT.c.signal,
+        _ALERT.c.dimension,
+        _ALERT.c.value,
+        _ALERT.c.state,
+        _ALERT.c.since,
+        _ALERT.c.resolved,
+    ).where(_ALERT.c.project_id == project_id)
+    found: dict[AlertStream, Standing] = {}
+    with store.read() as connection:
+        for row in connection.execute(statement):
+            key = (row.indicator, row.signal, row.dimension, row.value)
+            standing = found.get(key, HEALTHY)
+            begun = from_microseconds(row.since)
+            if row.state == "firing":
+                found[key] = Standing(begun, standing.troubled)
+            elif row.resolved is not None:
+                over = from_microseconds(row.resolved)
+                found[key] = Standing(standing.open_since, (*standing.troubled, (begun, over)))
+    return found
+
+
+def _row(
+    project_id: int,
+    question: _Question,
+    verdict: Verdict,
+    *,
+    start: datetime,
+    end: datetime,
+    window: datetime,
+    now: datetime,
+) -> Row:
+    return {
+        "project_id": project_id,
+        "indicator": question.indicator.name,
+        "signal": question.signal.name,
+        "dimension": question.segment.dimension,
+        "value": question.segment.value,
+        "start": to_microseconds(start),
+        "end": to_microseconds(end),
+        "window_start": to_microseconds(window),
+        "computed": to_microseconds(now),
+        "state": verdict.state,
+        "reason": verdict.reason,
+        "number": _finite(verdict.value),
+        "low": _finite(verdict.low),
+        "high": _finite(verdict.high),
+        "n": verdict.n,
+        "effective_n": verdict.effective_n,
+        "baseline": _finite(verdict.baseline),
+        "effect": _finite(verdict.effect),
+        "effect_low": _finite(verdict.effect_low),
+        "effect_high": _finite(verdict.effect_high),
+        "detail": _finite(dict(verdict.detail)),
+    }
+
+
+def _finite(value: Any) -> Any:
+    """The value without anything a database or JSON cannot hold: what is no finite number becomes None."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def _mark_name(what: str, project_id: int) -> str:
+    return f"indicators.{what}.{project_id}"
+
+
+def _read_mark(store: Store, name: str) -> datetime | None:
+    with store.read() as connection:
+        data = connection.execute(select(_VALUE.c.data).where(_VALUE.c.name == name)).scalar()
+    return from_microseconds(int(data)) if data else None
+
+
+def _save(store: Store, rows: Sequence[Row], mark: str, reached: datetime) -> None:
+    with store.write() as connection:
+        store.upsert(connection, tables.Verdict, rows)
+        store.upsert(connection, tables.Value, [{"name": mark, "data": str(to_microseconds(reached))}])

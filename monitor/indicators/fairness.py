@@ -1,0 +1,157 @@
+"""Fairness: is one group served worse than all others, by more than is tolerable? Three answers, never two."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from monitor.contracts import Evidence, Indicator, Kind, Rule, Signal, Verdict
+from monitor.stats import words
+from monitor.stats.comparison import Comparison, Sides, compare
+from monitor.stats.intervals import ratio
+from monitor.stats.judging import level_of
+from monitor.stats.power import users_needed, users_per_group
+
+MIN_USERS = 50
+MIN_SHOWN_USERS = 20
+MIN_EVENTS = 10
+TOLERANCE_POINTS = 0.05
+SHOWN_LEVEL = 0.05
+_FAMILIES = ("quality", "safety", "usage")
+
+GAP = "gap"
+NO_GAP = "no relevant gap"
+NOT_ENOUGH = "not enough data"
+
+
+def _tolerance(signal: Signal) -> float:
+    return min(signal.relevant_change, TOLERANCE_POINTS) if signal.kind is Kind.FLAG else signal.relevant_change
+
+
+def _not_enough(evidence: Evidence, users: int, others: int, missing: int) -> Verdict:
+    name = evidence.signal.title
+    n = sum(block.profile.n for block in evidence.current)
+    hidden = "" if users >= MIN_SHOWN_USERS else " No figures are shown for fewer than 20 users."
+    return Verdict(
+        "too_few",
+        f"{name}: not enough data to compare {evidence.segment} with others, needs about "
+        f"{words.counted(missing, 'more user')} ({users} in the group, {others} others).{hidden}",
+        n=n,
+        effective_n=float(users),
+        detail={"verdict": NOT_ENOUGH, "missing": missing, "others": others},
+    )
+
+
+def _compute(evidence: Evidence) -> Verdict:
+    users = sum(block.profile.users for block in evidence.current)
+    others = sum(block.profile.users for block in evidence.reference)
+    if not users or not others:
+        return Verdict("no_data", f"{evidence.signal.title}: nothing to compare {evidence.segment} with.")
+    if users < MIN_USERS or others < MIN_USERS:
+        return _not_enough(evidence, users, others, max(MIN_USERS - users, MIN_USERS - others))
+    sides = Sides.of(
+        [block for block in evidence.current if block.profile.n],
+        [block for block in evidence.reference if block.profile.n],
+    )
+    if evidence.signal.kind is Kind.FLAG:
+        events = min(
+            sides.now.total + sides.past.total, sides.now.n + sides.past.n - sides.now.total - sides.past.total
+        )
+        if 0 < events < MIN_EVENTS:
+            rate = (sides.now.total + sides.past.total) / (sides.now.n + sides.past.n)
+            return _not_enough(
+                evidence, users, others, math.ceil((MIN_EVENTS - events) / max(min(rate, 1 - rate), 1e-3))
+            )
+    tolerance = _tolerance(evidence.signal)
+    found = compare(sides, tolerance, level_of(evidence))
+    return _answer(evidence, sides, found, tolerance)
+
+
+def _answer(evidence: Evidence, sides: Sides, found: Comparison, tolerance: float) -> Verdict:
+    signal = evidence.signal
+    detail: dict[str, Any] = {
+        "others": sides.past.users,
+        "tolerance": tolerance,
+        "strength": round(min(found.strength, 1e6), 4),
+        "distances": {name: round(value, 6) for name, value in found.distances.items()},
+    }
+    if signal.kind is Kind.FLAG:
+        detail |= _ratios(sides, signal)
+    better = "up" if found.effect > 0 else "down"
+    figures = (
+        f"{words.amount(signal, found.value)}{words.interval(signal, found.low, found.high)} against "
+        f"{words.amount(signal, found.baseline)} for others, {words.counted(sides.now.users, 'user')}"
+    )
+    reach = tolerance if signal.kind is Kind.FLAG else tolerance * abs(found.baseline)
+    inside = (
+        found.effect_low is not None
+        and found.effect_high is not None
+        and found.effect_low > -reach
+        and found.effect_high < reach
+    )
+    if found.direction:
+        worse = better != signal.good
+        state, answer = ("bad", GAP) if worse else ("moved", GAP)
+        reason = f"{signal.title} is {'worse' if worse else 'better'} for {evidence.segment}: {figures}."
+        detail["since"] = evidence.start.isoformat()
+    elif inside:
+        state, answer = "ok", NO_GAP
+        reason = f"{signal.title}: no relevant gap for {evidence.segment}, {figures}."
+    else:
+        state, answer = "too_few", NOT_ENOUGH
+        missing = max(1, _users_needed(sides, signal, tolerance) - min(sides.now.users, sides.past.users))
+        detail["missing"] = missing
+        reason = (
+            f"{signal.title}: not enough data to exclude a gap for {evidence.segment}, {figures}; "
+            f"about {words.counted(missing, 'more user')} would tell."
+        )
+    return Verdict(
+        state,  # type: ignore[arg-type]
+        reason,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        n=sides.now.n,
+        effective_n=float(sides.now.users),
+        baseline=found.baseline,
+        effect=found.effect,
+        effect_low=found.effect_low,
+        effect_high=found.effect_high,
+        detail={"verdict": answer, **detail},
+    )
+
+
+def _users_needed(sides: Sides, signal: Signal, tolerance: float) -> int:
+    if signal.kind is Kind.FLAG:
+        return users_per_group(sides.past.total / sides.past.n, tolerance, SHOWN_LEVEL)
+    variance, mean = sides.past.user_variance or 0.0, sides.past.user_mean or 0.0
+    return 2 * users_needed(math.sqrt(variance), tolerance * abs(mean), SHOWN_LEVEL)
+
+
+def _ratios(sides: Sides, signal: Signal) -> dict[str, Any]:
+    """Ratio of good outcomes (the four-fifths rule reads it) and of bad ones, group over others."""
+    now, past = sides.now.total / sides.now.n, sides.past.total / sides.past.n
+    variances = (now * (1 - now) / sides.now.users, past * (1 - past) / sides.past.users)
+    result: dict[str, Any] = {}
+    for name, one, two in (("set", now, past), ("unset", 1 - now, 1 - past)):
+        limits = ratio(one, variances[0], two, variances[1])
+        if limits is not None:
+            side = "good" if (name == "set") == (signal.good == "up") else "bad"
+            result[f"{side}_ratio"] = {"value": one / two, "low": limits[0], "high": limits[1]}
+    return result
+
+
+def _applies(signal: Signal) -> bool:
+    return signal.good is not None and signal.kind in (Kind.FLAG, Kind.NUMBER) and signal.family in _FAMILIES
+
+
+fairness = Indicator(
+    name="fairness",
+    family="fairness",
+    title="Fairness",
+    question="Is one group served worse than the others?",
+    applies=_applies,
+    compute=_compute,
+    against="others",
+    rule=Rule(states=("bad",)),
+)

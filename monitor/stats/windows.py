@@ -1,0 +1,96 @@
+"""Which blocks a judgement looks at: the window, the healthy past before it, and what followed an open alert."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from monitor.contracts import Block
+from monitor.profile import Profile
+from monitor.stats.judging import MIN_USERS
+
+REFERENCE = timedelta(weeks=8)
+LONG_WINDOW = timedelta(days=7)
+LONG_WINDOW_USERS = 500
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What alerts said of a stream: since when one is open, and the times of trouble that are over."""
+
+    open_since: datetime | None = None
+    troubled: tuple[tuple[datetime, datetime], ...] = field(default=())
+
+    def healthy(self, moment: datetime) -> bool:
+        """True for a block that may serve as reference."""
+        if self.open_since is not None and moment >= self.open_since:
+            return False
+        return not any(begun <= moment < over for begun, over in self.troubled)
+
+
+HEALTHY = Standing()
+
+
+@dataclass(frozen=True)
+class Window:
+    """The blocks of one judgement; `start` is where the window begins."""
+
+    start: datetime
+    current: tuple[Block, ...]
+    reference: tuple[Block, ...]
+    changed: tuple[Block, ...]
+
+
+def windows(blocks: Sequence[Block], day: datetime, standing: Standing = HEALTHY) -> list[Window]:
+    """The windows that end with `day`, shortest first; none where the day has no block.
+
+    The first is the day itself, lengthened up to seven days while it has fewer than 30 users. Where it has fewer than
+    500, seven days are a second look, since a small lasting change needs them; not while an alert is open, nor back
+    into trouble that is over. The reference is the eight weeks before.
+    """
+    past = [block for block in blocks if block.start <= day]
+    if not past or past[-1].start != day:
+        return []
+    earliest = day - LONG_WINDOW + _DAY
+    if standing.open_since is not None:
+        earliest = max(earliest, min(standing.open_since, day))
+    for _, over in standing.troubled:
+        earliest = max(earliest, min(over, day))
+    candidates = [block for block in past if block.start >= earliest]
+    first = len(candidates) - 1
+    users = candidates[first].profile.users
+    while users < MIN_USERS and first > 0:
+        first -= 1
+        users += candidates[first].profile.users
+    found = [_window(past, candidates[first:], standing)]
+    if standing.open_since is None and users < LONG_WINDOW_USERS and first > 0:
+        found.append(_window(past, candidates, standing))
+    return found
+
+
+def _window(past: Sequence[Block], current: Sequence[Block], standing: Standing) -> Window:
+    start = current[0].start
+    end = start if standing.open_since is None else min(start, standing.open_since)
+    return Window(
+        start=start,
+        current=tuple(current),
+        reference=tuple(
+            block for block in past if end - REFERENCE <= block.start < end and standing.healthy(block.start)
+        ),
+        changed=()
+        if standing.open_since is None
+        else tuple(block for block in past if block.start >= standing.open_since),
+    )
+
+
+def filled(blocks: Sequence[Block], kind: Profile, start: datetime, day: datetime) -> list[Block]:
+    """The blocks with an empty one (like `kind`) for each day from `start` to `day` that has none."""
+    known = {block.start: block for block in blocks}
+    result: list[Block] = []
+    moment = start
+    while moment <= day:
+        result.append(known.get(moment) or Block(moment, Profile(kind.kind)))
+        moment += _DAY
+    return result
