@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
@@ -49,6 +50,7 @@ class Store:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._write_lock = threading.RLock()
         self._projects: dict[str, int] = {}
+        self._inserts: dict[tuple[Any, ...], tuple[str, Callable[[Row], Any]]] = {}
         if self.is_sqlite:
             options: dict[str, Any] = {
                 "connect_args": {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MILLISECONDS / 1000}
@@ -99,6 +101,27 @@ class Store:
             return 0
         statement = self.insert_statement(model).on_conflict_do_nothing(index_elements=list(key) or None)
         return _count(connection.execute(statement, list(rows), execution_options={"preserve_rowcount": True}))
+
+    def insert_encoded(
+        self, connection: Connection, model: type[SQLModel], rows: Sequence[Row], key: Sequence[str] = ()
+    ) -> int:
+        """Inserts rows straight through the driver, several times faster than `insert`; answers how many were new.
+
+        All rows have the same keys in the same order, and values as the driver takes them: JSON as text. Rows whose
+        `key` is there already are left out; without a key such a row is an error.
+        """
+        if not rows:
+            return 0
+        chosen = (model.__tablename__, tuple(rows[0]), tuple(key))
+        if chosen not in self._inserts:
+            statement = self.insert_statement(model)
+            if key:
+                statement = statement.on_conflict_do_nothing(index_elements=list(key))
+            compiled = statement.compile(dialect=self.writer.dialect, column_keys=list(rows[0]))
+            places = compiled.positiontup
+            self._inserts[chosen] = (str(compiled), itemgetter(*places) if places else dict)
+        text, arranged = self._inserts[chosen]
+        return _count(connection.exec_driver_sql(text, list(map(arranged, rows))))
 
     def upsert(
         self, connection: Connection, model: type[SQLModel], rows: Sequence[Row], key: Sequence[str] = ()

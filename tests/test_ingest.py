@@ -339,14 +339,14 @@ def test_colliding_ids_are_drawn_again(store: Store, ingester: Ingester, monkeyp
 def test_a_record_that_the_database_refuses_is_found_and_turned_down(
     store: Store, ingester: Ingester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert_new = Store.insert_new
+    insert_encoded = Store.insert_encoded
 
     def refuse(self: Store, connection: Any, model: Any, rows: Any, key: Any = ()) -> int:
         if any(row.get("name") == "poison" for row in rows):
             raise DataError("INSERT", {}, ValueError("out of range"))
-        return insert_new(self, connection, model, rows, key)
+        return insert_encoded(self, connection, model, rows, key)
 
-    monkeypatch.setattr(Store, "insert_new", refuse)
+    monkeypatch.setattr(Store, "insert_encoded", refuse)
     spans = [a_span(number, name="poison" if number == 5 else "good") for number in range(1, 9)]
     receipt = ingester.submit(Batch("p", spans), NOW)
     assert receipt.accepted == 7
@@ -360,7 +360,7 @@ def test_a_database_that_is_away_is_never_acknowledged(
     def away(*_: Any, **__: Any) -> int:
         raise OperationalError("INSERT", {}, Exception("database is locked"))
 
-    monkeypatch.setattr(Store, "insert_new", away)
+    monkeypatch.setattr(Store, "insert_encoded", away)
     monkeypatch.setattr("monitor.ingest.writer.PAUSE_SECONDS", 0.0)
     store._projects["p"] = 1
     with pytest.raises(Unavailable):

@@ -107,6 +107,8 @@ def _tags(found: Sorted) -> tuple[dict[str, Scalar], dict[str, object]]:
     """Tags, and what of the metadata is no scalar. Fields that stand in the metadata move to where they belong."""
     tags: dict[str, Scalar] = {}
     rest: dict[str, object] = {}
+    if not (found.groups or "metadata" in found.fields or "tag_list" in found.fields):
+        return tags, rest
     metadata = try_json(found.fields.get("metadata"))
     pairs: dict[str, Any] = dict(metadata) if isinstance(metadata, Mapping) else {}
     if metadata is not None and not isinstance(metadata, Mapping):
@@ -157,6 +159,8 @@ def finish_reason(value: Any) -> str:
 
 def annotated(raw: RawSpan, found: Sorted) -> list[Feedback]:
     """OpenInference annotations. On a span with one link they are about the linked span, else about the span itself."""
+    if not found.groups:
+        return []
     target = raw.links[0] if len(raw.links) == 1 else (raw.trace_id, raw.span_id)
     session = found.text("session")
     scopes: list[tuple[str, dict[str, str]]] = [

@@ -36,7 +36,7 @@ def messages_of(value: Any, role: str = "user") -> tuple[Message, ...]:
         return ()
     if isinstance(value, str):
         return (Message(role, value),)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         inner = value.get("messages")
         if inner is not None and _is_conversation(inner):
             return messages_of(inner, role)
@@ -59,7 +59,7 @@ def _messages_of_list(value: list[Any], role: str) -> tuple[Message, ...]:
 def message_of(value: Mapping[str, Any], default_role: str = "user") -> Message:
     """One message object; an object that is none becomes a message with its JSON as text."""
     inner = value.get("kwargs")
-    if isinstance(inner, Mapping) and "content" in inner:  # LangChain's serialised constructor
+    if isinstance(inner, dict) and "content" in inner:  # LangChain's serialised constructor
         name = value.get("id")
         kind = name[-1] if isinstance(name, list) and name else inner.get("type", "")
         return message_of({"type": kind, **inner}, default_role)
@@ -104,7 +104,7 @@ def _split(source: Any, texts: list[str], others: list[Any]) -> None:
 def _text_of(part: Any) -> str | None:
     if isinstance(part, str):
         return part
-    if isinstance(part, Mapping) and part.get("type", "text") in _TEXT_PARTS:
+    if isinstance(part, dict) and part.get("type", "text") in _TEXT_PARTS:
         text = part.get("text", part.get("content"))
         if isinstance(text, str):
             return text
@@ -124,7 +124,7 @@ def _light(value: Any, depth: int) -> Any:
         return value
     if depth > 20:
         return "..."
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {str(name): _light(item, depth + 1) for name, item in value.items()}
     if isinstance(value, list):
         return [_light(item, depth + 1) for item in value]
@@ -136,7 +136,7 @@ def _is_conversation(value: Any) -> bool:
 
 
 def _is_message(value: Any) -> bool:
-    return isinstance(value, Mapping) and any(name in value for name in ("role", "content", "kwargs"))
+    return isinstance(value, dict) and ("role" in value or "content" in value or "kwargs" in value)
 
 
 def answer_of(messages: Iterable[Message]) -> tuple[str, str]:
@@ -162,7 +162,7 @@ def documents_of(value: Any) -> tuple[str, ...]:
     texts = []
     for item in value:
         text = item
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             for name in ("content", "page_content", "text", "document"):
                 if isinstance(item.get(name), str):
                     text = item[name]

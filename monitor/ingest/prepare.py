@@ -24,6 +24,10 @@ MAX_ITEMS = 1_000
 MAX_DOCUMENTS = 100
 MAX_COUNT = 2**31 - 1
 
+MAX_REMEMBERED = 60
+MAX_HARMLESS = 10_000
+_NOTHING: Mapping[str, int] = {}
+
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2089, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(days=1)
@@ -47,6 +51,8 @@ _SHORT_FIELDS = (
 
 def clean(text: str) -> str:
     """The text without NUL characters and lone surrogates, which PostgreSQL and UTF-8 cannot hold."""
+    if text.isascii() and "\x00" not in text:
+        return text
     if "\x00" in text:
         text = text.replace("\x00", "\ufffd")
     if not text.isascii():
@@ -75,15 +81,14 @@ class Preparer:
 
     def __init__(self, settings: Settings, key: bytes) -> None:
         self._pseudonyms = Pseudonyms(key)
-        self._redactor = Redactor(settings)
-        self._masks = settings.redaction == "mask"
+        self._masks = _Masks(Redactor(settings)) if settings.redaction == "mask" else None
         self._unmasked_projects = frozenset(settings.redaction_off_projects)
         self._limit = settings.max_text_characters
 
     def span(self, project: str, span: Span, now: datetime) -> Span:
         """The span as it may be stored. Raises InputError where it cannot be."""
         check_time(span.time, now)
-        work = _Work(self._redactor if self._masks and project not in self._unmasked_projects else None, self._limit)
+        work = _Work(None if project in self._unmasked_projects else self._masks, self._limit)
         for identifier in (span.trace_id, span.span_id, span.parent_id):
             if len(identifier) > MAX_IDENTIFIER:
                 raise InputError(f"An identifier is longer than {MAX_IDENTIFIER} characters.")
@@ -118,7 +123,7 @@ class Preparer:
             raise InputError("name: feedback needs a name.")
         if not (feedback.trace_id or feedback.session_id):
             raise InputError("Feedback needs a target: trace_id, id or session_id.")
-        work = _Work(self._redactor if self._masks and project not in self._unmasked_projects else None, self._limit)
+        work = _Work(None if project in self._unmasked_projects else self._masks, self._limit)
         annotator_id = short(feedback.annotator_id)
         if annotator_id and feedback.annotator == "human":
             annotator_id = self._pseudonyms.of(feedback.annotator_id)
@@ -155,13 +160,32 @@ def _plausible(tokens: Tokens) -> Tokens:
     return Tokens()
 
 
+class _Masks:
+    """Masking, with a memory of short texts in which nothing was found: names and settings repeat in every span."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._harmless: set[str] = set()
+
+    def of(self, text: str) -> tuple[str, Mapping[str, int]]:
+        """The masked text, and how much was masked by kind."""
+        if text in self._harmless:
+            return text, _NOTHING
+        masked, found = self._redactor.mask(text)
+        if not found and len(text) <= MAX_REMEMBERED:
+            if len(self._harmless) >= MAX_HARMLESS:
+                self._harmless.clear()
+            self._harmless.add(text)
+        return masked, found
+
+
 class _Work:
     """What is gathered while one record is prepared: what was masked, what was cut."""
 
-    __slots__ = ("_limit", "_redactor", "masked", "truncated")
+    __slots__ = ("_limit", "_masks", "masked", "truncated")
 
-    def __init__(self, redactor: Redactor | None, limit: int) -> None:
-        self._redactor = redactor
+    def __init__(self, masks: _Masks | None, limit: int) -> None:
+        self._masks = masks
         self._limit = limit
         self.masked: dict[str, int] = {}
         self.truncated: list[str] = []
@@ -194,8 +218,8 @@ class _Work:
     def _within(self, field: str, text: str, room: int) -> str:
         cut = len(text) > room
         text = clean(text[: room + _OVERLAP] if cut else text)
-        if self._redactor is not None:
-            text, found = self._redactor.mask(text)
+        if self._masks is not None:
+            text, found = self._masks.of(text)
             for kind, count in found.items():
                 self.masked[kind] = self.masked.get(kind, 0) + count
         if cut:

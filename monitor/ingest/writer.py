@@ -123,8 +123,8 @@ class Writer:
             for row in parcel.spans
             if (fresh is None or row["id"] in fresh) and (body := parcel.bodies.get(row["id"])) is not None
         ]
-        self._store.insert(connection, tables.Body, bodies)
-        self._store.insert(
+        self._store.insert_encoded(connection, tables.Body, bodies)
+        self._store.insert_encoded(
             connection,
             tables.Pending,
             [
@@ -158,7 +158,7 @@ class Writer:
         if not rows:
             return None
         key = ("project_id", "trace_id", "span_id")
-        if self._store.insert_new(connection, tables.Span, rows, key) == len(rows):
+        if self._store.insert_encoded(connection, tables.Span, rows, key) == len(rows):
             return None
         table = table_of(tables.Span)
         fresh: set[int] = set()

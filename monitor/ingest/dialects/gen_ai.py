@@ -222,7 +222,8 @@ def _prompt(raw: RawSpan, found: Sorted) -> tuple[Message, ...]:
 
 
 def _response(raw: RawSpan, found: Sorted) -> tuple[str, str]:
-    messages = messages_of(found.fields.get("output_messages"), "assistant")
+    given = try_json(found.fields.get("output_messages"))
+    messages = messages_of(given, "assistant")
     reasons: list[Any] = []
     if not messages:
         messages = _flattened(found, "completions", "assistant")
@@ -235,9 +236,8 @@ def _response(raw: RawSpan, found: Sorted) -> tuple[str, str]:
         messages = _content_events(raw, "gen_ai.content.completion", "gen_ai.completion", "assistant")
     if not messages:
         messages = messages_of(_entity(found.fields.get("output"), "outputs"), "assistant")
-    given = try_json(found.fields.get("output_messages"))
     if isinstance(given, list):
-        reasons = [item.get("finish_reason") for item in given if isinstance(item, Mapping)]
+        reasons = [item.get("finish_reason") for item in given if isinstance(item, dict)]
     if any(reasons) and "finish_reasons" not in found.fields:
         found.fields["finish_reasons"] = [reason for reason in reasons if isinstance(reason, str)]
     return answer_of(messages)

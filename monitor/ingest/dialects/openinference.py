@@ -83,17 +83,20 @@ _KINDS: dict[str, SpanKind] = {
 }
 
 
+_TELLING = (
+    "openinference.span.kind",
+    "llm.model_name",
+    "llm.token_count.prompt",
+    "llm.input_messages.0.message.role",
+    "annotations.0.annotation.name",
+    "trace.annotations.0.annotation.name",
+    "session.annotations.0.annotation.name",
+)
+
+
 def recognises(attributes: Mapping[str, Any]) -> bool:
     """True where a span says its kind the OpenInference way, or carries its messages, tokens or annotations."""
-    return (
-        "openinference.span.kind" in attributes
-        or "llm.model_name" in attributes
-        or "llm.token_count.prompt" in attributes
-        or any(
-            name.startswith(("llm.input_messages.", "annotations.0.", "trace.annotations.", "session.annotations."))
-            for name in attributes
-        )
-    )
+    return any(name in attributes for name in _TELLING)
 
 
 def decode(raw: RawSpan) -> Decoded:
