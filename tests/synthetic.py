@@ -153,8 +153,8 @@ def _write(
         if said
     ]
     with store.write() as connection:
+        store.insert_encoded(connection, tables.Span, spans)
         for model, rows in (
-            (tables.Span, spans),
             (tables.Body, bodies),
             (tables.Enrichment, enriched),
             (tables.Feedback, feedback),
