@@ -198,12 +198,14 @@ def _refresh(connection: Connection, work: Work, row: dict[str, Any], verdict: R
     rule = rule_of(indicator)
     said = verdict["detail"] or {}
     kind = _kind(connection, work, row["signal"])
+    if "interval" in said and kind is Kind.FLAG:
+        kind = Kind.NUMBER  # judged against a forecast: the value is how many calls, not which share
     detail = dict(row["detail"] or {}) | {"start": verdict["start"], "end": verdict["end"], "kept": kept}
     row["changed"] = verdict["computed"]
     if verdict["state"] in rule.states:
         detail |= _figures(verdict) | {
             "kind": str(kind),
-            "family": indicator.family if indicator else describe(row["signal"], kind).family,
+            "title": indicator.title if indicator else "",
             "against": indicator.against if indicator else "past",
             "notify": rule.notify,
             "window_start": verdict["window_start"],
@@ -212,7 +214,7 @@ def _refresh(connection: Connection, work: Work, row: dict[str, Any], verdict: R
         row["severity"] = worst((row["severity"], found))
         if said.get("since"):
             row["since"] = to_microseconds(datetime.fromisoformat(said["since"]))
-    if verdict["state"] != "ok":
+    if verdict["state"] != "ok" and kind is not Kind.CATEGORY:
         detail |= _since_change(said)
     if not kept:
         detail["now"] = verdict["number"]
@@ -233,7 +235,7 @@ def _figures(verdict: RowMapping) -> dict[str, Any]:
         "effect": verdict["effect"],
         "effect_low": verdict["effect_low"],
         "effect_high": verdict["effect_high"],
-    } | {name: said[name] for name in ("categories", "distances", "unit") if name in said}
+    } | {name: said[name] for name in ("categories", "distances", "interval") if name in said}
 
 
 def _since_change(said: Mapping[str, Any]) -> dict[str, Any]:

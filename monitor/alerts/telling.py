@@ -19,11 +19,26 @@ PAIR_VALUES = " + "
 
 
 def signal_of(alert: AlertRecord) -> Signal:
-    """The signal an alert is about, as its figures are to be read: a rate of calls is a number, not a flag."""
+    """The signal an alert is about, as its figures are to be read.
+
+    A day's sum against a forecast is named after its indicator: "traffic" and "spend", not a share or a cost.
+    """
     signal = describe(alert.signal, alert.kind)
-    if "unit" in alert.detail:
-        return replace(signal, kind=Kind.NUMBER, unit=alert.detail["unit"])
+    if is_forecast(alert):
+        unit = signal.unit or f"{signal.name.replace('_', ' ')} a day"
+        return replace(signal, title=alert.detail.get("title") or signal.title, unit=unit)
     return signal
+
+
+def is_forecast(alert: AlertRecord) -> bool:
+    """True where the interval is what was expected of the window, not the uncertainty of its value."""
+    return "interval" in alert.detail
+
+
+def category_of(alert: AlertRecord) -> str:
+    """The value of a category whose share the figures of an alert are; empty for other kinds."""
+    categories = alert.detail.get("categories") or []
+    return str(categories[0]["value"]) if alert.kind is Kind.CATEGORY and categories else ""
 
 
 def weigh(alerts: Sequence[AlertRecord]) -> tuple[dict[int, float], set[int]]:
@@ -69,15 +84,13 @@ def explains(narrow: AlertRecord, wide: AlertRecord) -> bool:
 def phrase(alert: AlertRecord, *, arrow: str = wording.ARROW) -> str:
     """What changed and how much: "accuracy 84.0% → 51.1%"."""
     signal = signal_of(alert)
-    name = name_of(signal)
+    name = f"{name_of(signal)} {category_of(alert)}".rstrip()
     if alert.detail.get("against") == "pulse":
         return alert.reason.rstrip(".")
-    categories = alert.detail.get("categories") or []
-    if alert.kind is Kind.CATEGORY and categories:
-        top = categories[0]
-        return f"{name} {top['value']} {wording.format_change(signal, top['before'], top['after'], arrow=arrow)}"
     if alert.after is None:
         return name
+    if alert.kind is Kind.VECTOR:
+        return f"{name} moved by {wording.format_value(signal, alert.after)}"
     if alert.before is None:
         return f"{name} {wording.format_value(signal, alert.after)}"
     if alert.detail.get("against") == "others":

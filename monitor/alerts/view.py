@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from monitor import wording
-from monitor.alerts.telling import headline, in_order, name_of, signal_of
+from monitor.alerts.telling import category_of, headline, in_order, is_forecast, name_of, signal_of
 from monitor.clock import BlockLength, block_start
 from monitor.contracts import Block, Kind, Segment
 from monitor.links import page_link
@@ -49,14 +49,17 @@ class Line:
     what: str
     before: str
     after: str
-    change: str
     difference: str
     evidence: str
-    reason: str
     tone: str
     calls_before: str
     calls_since: str
     trend: Trend | None = None
+
+    @property
+    def change(self) -> str:
+        """Before and after in one."""
+        return f"{self.before} {wording.ARROW} {self.after}" if self.before else self.after
 
 
 @dataclass(frozen=True)
@@ -137,49 +140,32 @@ def incident_view(store: Store, place: Place, record: IncidentRecord, now: datet
 
 def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, trend: Trend | None = None) -> Line:
     """One alert as a line."""
-    signal = signal_of(alert)
-    before, after, what = alert.before, alert.after, name_of(signal)
-    categories = alert.detail.get("categories") or []
-    if alert.kind is Kind.CATEGORY and categories:
-        before, after = categories[0]["before"], categories[0]["after"]
-        what = f"{what}: {categories[0]['value']}"
-    interval = "" if alert.kind is Kind.CATEGORY else wording.format_interval(signal, alert.low, alert.high)
-    calls = wording.plural(alert.n, "call")
     calls_before, calls_since = sides(place, alert.segment, since, now)
-    if not alert.is_open and alert.current is not None and not categories:
-        return _line_over(alert, calls_before, calls_since, trend)
-    others = alert.detail.get("against") == "others"
-    first, second = wording.format_pair(signal, before, after, with_unit=True)
+    signal = signal_of(alert)
+    what = ": ".join(filter(None, (name_of(signal), category_of(alert))))
+    before, after = wording.format_pair(signal, alert.before, alert.after, with_unit=True)
+    difference = wording.format_difference(signal, alert.before, alert.after)
+    calls = wording.plural(alert.n, "call")
+    interval = wording.format_interval(signal, alert.low, alert.high)
+    tone = "moved" if alert.severity == "notice" else "bad"
+    if not alert.is_open and alert.current is not None and alert.kind in (Kind.NUMBER, Kind.FLAG):
+        before, after = wording.format_pair(signal, alert.after, alert.current, with_unit=True)
+        difference, tone = "", "over"
+        interval, calls = "", f"{wording.format_value(signal, alert.before)} before it began"
+    elif is_forecast(alert):
+        interval = interval.replace("95% interval", "expected")
+    elif alert.detail.get("against") == "others":
+        before, difference = f"others {before}", ""
+    elif alert.kind is Kind.VECTOR:
+        before, difference, after = "", "", f"moved by {after}"
     return Line(
         where=wording.segment_text(alert.segment),
         what=what,
-        before=f"others {first}" if others else first,
-        after=second,
-        change=f"{second}, others {first}" if others else f"{first} {wording.ARROW} {second}",
-        difference="" if others else wording.format_difference(signal, before, after),
-        evidence=f"{interval}, {calls}" if interval else calls,
-        reason=alert.reason,
-        tone="moved" if alert.severity == "notice" else "bad",
-        calls_before=calls_before,
-        calls_since=calls_since,
-        trend=trend,
-    )
-
-
-def _line_over(alert: AlertRecord, calls_before: str, calls_since: str, trend: Trend | None) -> Line:
-    """An alert that is resolved: from the value in trouble to the newest one."""
-    signal = signal_of(alert)
-    during, now = wording.format_pair(signal, alert.after, alert.current, with_unit=True)
-    return Line(
-        where=wording.segment_text(alert.segment),
-        what=name_of(signal),
-        before=during,
-        after=now,
-        change=f"{during} {wording.ARROW} {now}",
-        difference="",
-        evidence=f"{wording.format_value(signal, alert.before)} before it began",
-        reason=alert.reason,
-        tone="over",
+        before=before,
+        after=after,
+        difference=difference,
+        evidence=", ".join(filter(None, (interval, calls))),
+        tone=tone,
         calls_before=calls_before,
         calls_since=calls_since,
         trend=trend,
