@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
+from urllib.parse import quote, unquote, urlsplit
 
 import flask
 import msgspec
@@ -72,15 +73,37 @@ def blueprint(store: Store, settings: Settings, ingester: Accepting | None = Non
     made = Blueprint("api", __name__)
     reader = Reader(store, settings, ingester)
     for route in ROUTES:
-        path = route.path.replace("{", "<").replace("}", ">")
-        made.add_url_rule(path, route.name, _view(route, HANDLERS[route.name], reader), methods=["GET"])
+        made.add_url_rule(_rule(route), route.name, _view(route, HANDLERS[route.name], reader), methods=["GET"])
     return made
 
 
+def _rule(route: Route) -> str:
+    """Flask's rule: identifiers may hold slashes, so it takes whatever follows, and `_path_values` looks closer."""
+    head, brace, _ = route.path.partition("{")
+    return f"{head}<path:rest>" if brace else head
+
+
+def _path_values(route: Route) -> dict[str, str]:
+    """The identifiers in the address, each as it was before it was escaped. Raises NotFound where some are missing."""
+    environment = flask.request.environ
+    address = urlsplit(environment.get("REQUEST_URI") or environment.get("RAW_URI") or "").path
+    parts = (address or quote(flask.request.path)).split("/")
+    template = route.path.split("/")
+    if len(parts) < len(template):
+        raise NotFound("There is no such address; a slash in an identifier is written %2F.")
+    values = {}
+    for name, part in zip(template, parts[-len(template) :], strict=True):
+        if name.startswith("{"):
+            values[name.strip("{}")] = unquote(part)
+        elif name != part:
+            raise NotFound("There is no such address; a slash in an identifier is written %2F.")
+    return values
+
+
 def _view(route: Route, handler: Callable[[Reader, Values], Any], reader: Reader) -> Callable[..., Response]:
-    def view(**path_values: str) -> Response:
+    def view(**_rest: str) -> Response:
         try:
-            values = route.read(dict(flask.request.args.lists()), path_values)
+            values = route.read(dict(flask.request.args.lists()), _path_values(route))
             answer = handler(reader, values)
         except MonitorError as error:
             return _problem(error)
