@@ -84,5 +84,5 @@ def _vectorizer() -> Any:
 @functools.cache
 def _projection() -> NDArray[np.float32]:
     # RandomState's stream is frozen for ever, so that all versions of numpy make the same matrix.
-    signs = np.random.RandomState(_SEED).randint(0, 2, size=(_PLACES, DIMENSIONS))
-    return np.asarray((signs * 2 - 1) / np.sqrt(DIMENSIONS), dtype=np.float32)
+    signs = np.random.RandomState(_SEED).randint(0, 2, size=(_PLACES, DIMENSIONS), dtype=np.int8)
+    return (signs.astype(np.float32) * 2 - 1) / np.float32(np.sqrt(DIMENSIONS))

@@ -131,7 +131,7 @@ risk = Enricher(
             family="safety",
             good="down",
             relevant=0.01,
-            misleads="Rules find known ways of attack: new ones are missed, texts about attacks found. Tried is not done.",
+            misleads="Known ways of attack only: new ones are missed, texts about attacks found. Tried is not won.",
         ),
     ),
     compute=_compute,

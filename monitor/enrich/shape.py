@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from monitor.contracts import Enricher, Kind, Signal, SignalValue, each
 from monitor.records import HIDDEN
-from monitor.text.form import ends_abruptly, form_of, lix, repetition, words_of
+from monitor.text.form import ends_abruptly, form_of, lix, repetition
 from monitor.text.refusal import is_refusal
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _LENGTH_REASONS = frozenset(
     ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded")
 )
-_WORD_CHARACTERS = 20_000
 
 
 def _shape(call: Span) -> dict[str, SignalValue]:
@@ -48,8 +47,7 @@ def _is_empty(call: Span) -> bool:
 def _describe(call: Span, values: dict[str, SignalValue]) -> None:
     text = call.response
     values["response_characters"] = len(text)
-    words = len(words_of(text[:_WORD_CHARACTERS]))
-    values["response_words"] = words if len(text) <= _WORD_CHARACTERS else round(words * len(text) / _WORD_CHARACTERS)
+    values["response_words"] = len(text.split())
     form = form_of(text)
     values["format"] = form
     if form not in ("code", "json", "table") and (readability := lix(text)) is not None:
@@ -92,7 +90,7 @@ shape = Enricher(
             "response_words",
             Kind.NUMBER,
             "Response words",
-            "Words of the response; beyond 20,000 characters by extrapolation.",
+            "Words of the response, as blanks divide it.",
             family="drift",
             unit="words",
             relevant=0.2,

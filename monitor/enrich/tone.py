@@ -44,7 +44,7 @@ _LEXICON = (
     "2,000 characters. Read some of the calls before you act."
 )
 _VADER = (
-    "English only; a word list that knows negation but no irony. First 1,200 characters, mean over sentences that "
+    "English only; a word list that knows negation but no irony. First 800 characters, mean over sentences that "
     "say anything."
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 
 import msgspec
 
@@ -17,9 +18,9 @@ _CODE_LINE = re.compile(
     r"|elif)\b.*[:{]\s*$"
     r"|else\s*[:{]|try\s*[:{]|except\b.*:|@\w+|//|/\*|SELECT\b.+\bFROM\b|</?[a-zA-Z][^>]*>\s*"
     r"|[\w.\[\]]+\s*[-+*/|&]?=\s*\S.*"
-    r"|[\w.]+\([^)]*\);?\s*$|.*[;{}]\s*$|\$ \w+|>>> )"
+    r"|[\w.]+\([^)]*\);?\s*$|\$ \w+|>>> )"
 )
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_PUNCTUATION = string.punctuation + "’“”„«»…–—、。"
 _SENTENCE_END = re.compile(r"[.!?:。！？]+(?=[\s\"')\]]|$)|\n\s*\n")
 _LOOK = 4000
 _DANGLING = re.compile(
@@ -42,7 +43,8 @@ def looks_like_code(text: str) -> bool:
     lines = [line for line in text[:_LOOK].split("\n") if line.strip()][:40]
     if not lines or not any(mark in text for mark in "=({;<@#$"):
         return False
-    return sum(_CODE_LINE.match(line[:300]) is not None for line in lines) >= max(1, 0.6 * len(lines))
+    code = sum(line.rstrip()[-1] in ";{}" or _CODE_LINE.match(line[:200]) is not None for line in lines)
+    return code >= max(1, 0.6 * len(lines))
 
 
 def form_of(text: str) -> str:
@@ -73,11 +75,6 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a text; runs of Chinese or Japanese characters count as one each."""
-    return _WORD.findall(text)
-
-
 def lix(text: str) -> float | None:
     """Readability after Björnsson (1968): words a sentence plus the percentage of words over six letters.
 
@@ -85,14 +82,13 @@ def lix(text: str) -> float | None:
     text without sentences. The first 4,000 characters count.
     """
     head = without_code(text[:_LOOK]) if "```" in text else text[:_LOOK]
-    words = _WORD.findall(head)
-    if len(words) < 30:
+    lengths = [len(word) for piece in head.split() if (word := piece.strip(_PUNCTUATION)) and word[0].isalpha()]
+    if len(lengths) < 30:
         return None
-    sentences = max(1, len(_SENTENCE_END.findall(head)))
-    average = len(words) / sentences
+    average = len(lengths) / max(1, len(_SENTENCE_END.findall(head)))
     if average > 80:
         return None
-    return round(average + 100 * sum(len(word) > 6 for word in words) / len(words), 2)
+    return round(average + 100 * sum(map((6).__lt__, lengths)) / len(lengths), 2)
 
 
 def ends_abruptly(text: str) -> bool:

@@ -214,7 +214,7 @@ _SORTS = 6
 
 def is_injection(text: str) -> bool:
     """Whether what a user writes tries to override the model's instructions or limits."""
-    if _HIDDEN_CHARACTERS.search(text):
+    if not text.isascii() and _HIDDEN_CHARACTERS.search(text):
         return True
     lowered = plain(_ends(text))
     if any(rule.fits(lowered) for rule in _STRONG):
@@ -229,7 +229,7 @@ def is_injection(text: str) -> bool:
 
 def is_indirect_injection(text: str) -> bool:
     """Whether a document or tool result speaks to the model instead of to people."""
-    if _HIDDEN_CHARACTERS.search(text):
+    if not text.isascii() and _HIDDEN_CHARACTERS.search(text):
         return True
     lowered = plain(_ends(text))
     return any(rule.fits(lowered) for rule in _INDIRECT)

@@ -42,7 +42,9 @@ _EXACT = {word: weight for weight, words in _GRADES.items() for word in words.sp
 _BEGINNINGS = {word[:-1]: weight for weight, words in _GRADES.items() for word in words.split() if word.endswith("*")}
 _FIRST = 5
 _FIRST_LETTERS = frozenset(beginning[:_FIRST] for beginning in _BEGINNINGS)
-_WORD = re.compile(r"[a-z][a-z'-]*")
+_NOT_LETTERS = str.maketrans(
+    dict.fromkeys("0123456789.,;:!?\"'`()[]{}<>#@*$%&/\\|+=~^_-\u201c\u201d\u2026\u2013\u2014", " ")
+)
 
 # Letters replaced to get past filters, in words that are unmistakable.
 _DISGUISED = re.compile(
@@ -50,6 +52,7 @@ _DISGUISED = re.compile(
     r"|\bc[*@#]nt\b"
     r"|\bn[1!*]gg(?:er|a)\w*"
 )
+_DISGUISES = ("*", "f@", "f#", "s#", "fu@", "fu#", "sh1", "sh!", "b!", "b1", "c@", "c#", "n1g", "n!g", "$$", "@@")
 _DISGUISED_WEIGHT = 0.5
 
 _GROUPS = frozenset(
@@ -197,13 +200,13 @@ def toxicity(text: str) -> float:
     """From 0 (nothing found) to 1. The first 2,000 characters count; English only."""
     lowered = text[:_CHARACTERS].lower().replace("\u2019", "'")
     clean = 1.0
-    words = set(_WORD.findall(lowered))
+    words = set(lowered.translate(_NOT_LETTERS).split())
     for word in words & _EXACT.keys():
         clean *= 1 - _EXACT[word]
     for word in words:
         if word[:_FIRST] in _FIRST_LETTERS:
             clean *= 1 - max((weight for start, weight in _BEGINNINGS.items() if word.startswith(start)), default=0)
-    if any(mark in lowered for mark in "*$#!1@") and _DISGUISED.search(lowered):
+    if any(mark in lowered for mark in _DISGUISES) and _DISGUISED.search(lowered):
         clean *= 1 - _DISGUISED_WEIGHT
     for weight, triggers, pattern in _STATEMENTS:
         if not triggers.isdisjoint(words) and pattern.search(lowered):
