@@ -42,46 +42,41 @@ def write_rejects(
     )
 
 
-def write_senders(store: Store, connection: Connection, entries: Sequence[Entry]) -> None:
-    """Adds to the counters of the senders of a group."""
-    totals: dict[tuple[int, str], dict[str, int]] = {}
-    names: dict[tuple[int, str], dict[str, int]] = {}
-    for project_id, sender, moment, receipt, unmapped in entries:
-        key = (project_id, sender or UNKNOWN_SENDER)
-        total = totals.setdefault(key, {"accepted": 0, "rejected": 0, "duplicates": 0, "seen": 0})
-        total["accepted"] += receipt.accepted + receipt.feedback
-        total["rejected"] += len(receipt.rejected)
-        total["duplicates"] += receipt.duplicates
-        total["seen"] = max(total["seen"], moment)
-        if unmapped:
-            counts = names.setdefault(key, {})
-            for name, count in unmapped.items():
-                counts[name] = counts.get(name, 0) + count
-    statement = store.insert_statement(tables.Sender)
-    table = table_of(tables.Sender)
-    added: dict[str, Any] = {
-        name: table.c[name] + statement.excluded[name] for name in ("accepted", "rejected", "duplicates")
-    }
-    statement = statement.on_conflict_do_update(
-        index_elements=["project_id", "name"], set_=added | {"last_seen": statement.excluded.last_seen}
-    )
-    rows = [
-        {
-            "project_id": project_id,
-            "name": sender,
-            "first_seen": total["seen"],
-            "last_seen": total["seen"],
-            "accepted": total["accepted"],
-            "rejected": total["rejected"],
-            "duplicates": total["duplicates"],
-        }
+class SenderCounts:
+    """Adds to the counters of senders; its statement is made once, since making it costs more than running it."""
+
+    def __init__(self, store: Store) -> None:
+        statement = store.insert_statement(tables.Sender)
+        table = table_of(tables.Sender)
+        added = {name: table.c[name] + statement.excluded[name] for name in ("accepted", "rejected", "duplicates")}
+        self._statement = statement.on_conflict_do_update(
+            index_elements=["project_id", "name"], set_=added | {"last_seen": statement.excluded.last_seen}
+        )
+
+    def add(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """Adds what a group of batches brought."""
+        rows: dict[tuple[int, str], dict[str, Any]] = {}
+        names: dict[tuple[int, str], dict[str, int]] = {}
+        for project_id, sender, moment, receipt, unmapped in entries:
+            key = (project_id, sender or UNKNOWN_SENDER)
+            row = rows.setdefault(key, _row(*key, moment))
+            row["accepted"] += receipt.accepted + receipt.feedback
+            row["rejected"] += len(receipt.rejected)
+            row["duplicates"] += receipt.duplicates
+            row["last_seen"] = max(row["last_seen"], moment)
+            if unmapped:
+                counts = names.setdefault(key, {})
+                for name, count in unmapped.items():
+                    counts[name] = counts.get(name, 0) + count
         # In one order everywhere, so that two processes never wait for each other.
-        for (project_id, sender), total in sorted(totals.items())
-    ]
-    if rows:
-        connection.execute(statement, rows)
-    for (project_id, sender), counts in sorted(names.items()):
-        _add_unmapped(connection, project_id, sender, counts)
+        connection.execute(self._statement, [rows[key] for key in sorted(rows)])
+        for key in sorted(names):
+            _add_unmapped(connection, *key, names[key])
+
+
+def _row(project_id: int, sender: str, moment: int) -> dict[str, Any]:
+    counters = {"accepted": 0, "rejected": 0, "duplicates": 0}
+    return {"project_id": project_id, "name": sender, "first_seen": moment, "last_seen": moment, **counters}
 
 
 def _add_unmapped(connection: Connection, project_id: int, sender: str, counts: Mapping[str, int]) -> None:

@@ -17,7 +17,7 @@ from monitor.errors import StoreError, Unavailable
 from monitor.identifiers import new_id
 from monitor.ingest.batch import Receipt, Rejection
 from monitor.ingest.feedback import write_feedback
-from monitor.ingest.senders import write_rejects, write_senders
+from monitor.ingest.senders import SenderCounts, write_rejects
 from monitor.records import Feedback, Span
 from monitor.rows import body_row, span_row
 from monitor.store import Store, is_transient, table_of
@@ -77,6 +77,7 @@ class Writer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._senders = SenderCounts(store)
 
     def write(self, parcels: Sequence[Parcel]) -> list[Receipt]:
         """Commits the parcels and answers their receipts.
@@ -143,8 +144,7 @@ class Writer:
             if fresh is not None:
                 stored = sum(1 for row in parcel.spans if row["id"] in fresh)
             receipts.append(Receipt(stored, len(parcel.spans) - stored, tuple(parcel.rejected), len(parcel.feedback)))
-        write_senders(
-            self._store,
+        self._senders.add(
             connection,
             [
                 (parcel.project_id, parcel.sender, to_microseconds(parcel.now), receipt, parcel.unmapped)
