@@ -167,7 +167,7 @@ def _is_storable(part: Any) -> bool:
     """True where the database can compare with it."""
     if isinstance(part, int):
         return -(2**63) <= part < 2**63
-    return "\0" not in part and part.isprintable()
+    return "\0" not in part and not any("\ud800" <= character <= "\udfff" for character in part)
 
 
 def _page(rows: list[Any], limit: int, make: Callable[[Any], Any], key: Callable[[Any], listing.Key]) -> Any:

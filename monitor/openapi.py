@@ -156,7 +156,11 @@ ROUTES = (
         "incidents",
         "Incidents that were open in the range, the last opened first, with their alerts.",
         answers.Listing[answers.Incident],
-        (*_PAGE, Parameter("state", "text", "Only this state.", ("open", "resolved"))),
+        (
+            *_PAGE,
+            Parameter("segment", "segment", "Only those with an alert in this segment."),
+            Parameter("state", "text", "Only this state.", ("open", "resolved")),
+        ),
     ),
     Route(
         "/api/v1/calls",

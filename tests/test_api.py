@@ -25,7 +25,7 @@ from monitor.openapi_posts import POSTS
 from monitor.records import Feedback, Message, Span
 from monitor.settings import Settings
 from monitor.store import Store
-from tests.seeding import fill
+from tests.seeding import HOSTILE, fill
 
 
 class Waiting:
@@ -103,6 +103,20 @@ def test_pages_are_the_whole_list(client: FlaskClient, address: str) -> None:
         assert everything(client, address, limit) == whole
 
 
+def test_nasty_names_do_not_break_pages(store: Store, settings: Settings, now: datetime) -> None:
+    fill(store, settings, now, names=HOSTILE, days=3, users=3)
+    client = client_of(store, settings)
+    assert [item["name"] for item in get(client, "/api/v1/projects")["items"]] == [HOSTILE.project]
+    for name in ("segments", "verdicts", "alerts", "calls", "profiles"):
+        address = f"/api/v1/{name}?project={quote(HOSTILE.project)}"
+        whole = everything(client, address, 500)
+        assert whole
+        assert everything(client, address, 7 if len(whole) > 30 else 1) == whole
+    segment = quote(f"feature:{HOSTILE.feature}")
+    found = everything(client, f"/api/v1/verdicts?project={quote(HOSTILE.project)}&segment={segment}", 100)
+    assert {item["segment"]["value"] for item in found} == {HOSTILE.feature}
+
+
 def test_filters(client: FlaskClient, now: datetime) -> None:
     verdicts = everything(client, "/api/v1/verdicts?segment=model_family:gpt-4&signal=response_characters", 100)
     assert verdicts
@@ -121,6 +135,11 @@ def test_filters(client: FlaskClient, now: datetime) -> None:
     assert {item["status"] for item in calls} == {"error"}
     assert everything(client, "/api/v1/calls?text=nowhere+to+be+found", 50) == []
     assert everything(client, "/api/v1/incidents?to=2001-01-01", 50) == []
+    incidents = everything(client, "/api/v1/incidents", 50)
+    [alert, *_] = incidents[0]["alerts"]
+    segment = quote(f"{alert['segment']['dimension']}:{alert['segment']['value']}")
+    assert incidents[0] in everything(client, f"/api/v1/incidents?segment={segment}", 50)
+    assert everything(client, "/api/v1/incidents?segment=model:none", 50) == []
     hour = now.strftime("%Y-%m-%dT%H:%M:%S+02:00")
     assert get(client, f"/api/v1/calls?to={hour}") == get(client, f"/api/v1/calls?to={quote(hour)}")
 

@@ -14,13 +14,20 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import flask
 import pytest
+from werkzeug.serving import make_server
 
 import monitor
+from monitor.ingest import Ingester, http
+from monitor.queries.traces import call_of, trace_of
 from monitor.sdk import client
+from monitor.settings import Settings
+from monitor.store import Store
 from tests.benchmarks.sdk import measure
 
 
@@ -518,6 +525,69 @@ def test_a_call_costs_the_caller_microseconds(sink: Sink) -> None:
     # The figure to reach is 50 microseconds (benchmark `sdk`); a shared, busy machine gets five times that here.
     assert statistics.median(times) < 250
     assert monitor.flush(30) == 0
+
+
+@pytest.fixture
+def real_server(store: Store, settings: Settings) -> Iterator[str]:
+    """The monitor's own ingest, served over HTTP."""
+    ingester = Ingester(store, settings)
+    app = flask.Flask("test")
+    app.register_blueprint(http.blueprint(ingester, settings))
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    ingester.close()
+
+
+def test_what_is_reported_is_what_the_monitor_stores(store: Store, real_server: str) -> None:
+    monitor.init(project="shop", endpoint=real_server, environment="production")
+
+    @monitor.observe(kind="retriever")
+    def look_up(question: str) -> list[str]:
+        return ["document one"]
+
+    @monitor.observe(model="gpt-4", provider="openai")
+    def ask(messages: list[dict[str, str]]) -> Iterator[str]:
+        monitor.annotate(input_tokens=20, output_tokens=5, user_id="ada", session_id="s1", tags={"plan": "pro"})
+        yield "It "
+        yield "is."
+
+    @monitor.observe
+    def answer(question: str) -> str:
+        look_up(question)
+        reply = "".join(ask([{"role": "system", "content": "Be brief."}, {"role": "user", "content": question}]))
+        identifiers.append(monitor.annotate(feature="maths"))
+        return reply
+
+    identifiers: list[str] = []
+    assert answer("Is 7 prime?") == "It is."
+    single = monitor.log_call(prompt="x", response="y", time=datetime(2026, 11, 1, tzinfo=UTC))
+    monitor.log_feedback("thumb", False, id=single, comment="no")
+    monitor.log_feedback("stars", 4, id=identifiers[0])
+    assert monitor.flush(20) == 0
+    assert monitor.lost() == 0
+    project = store.project("shop", 0)
+    trace_id, _, span_id = identifiers[0].partition(":")
+    trace = trace_of(store, project, trace_id)
+    assert [(node.depth, node.kind, node.name.rpartition(".")[2]) for node in trace.nodes] == [
+        (0, "chain", "answer"),
+        (1, "retriever", "look_up"),
+        (1, "llm", "ask"),
+    ]
+    assert [(note.name, note.value, note.span_id) for note in trace.feedback] == [("stars", 4.0, span_id)]
+    call = call_of(store, project, trace_id, trace.nodes[2].span_id)
+    assert [message.role for message in call.body.prompt] == ["system", "user"]
+    assert call.body.response == "It is."
+    assert (call.row.model, call.row.input_tokens, call.row.output_tokens) == ("gpt-4", 20, 5)
+    assert (call.row.session_id, call.row.environment, call.row.tags) == ("s1", "production", {"plan": "pro"})
+    assert call.row.user not in ("", "ada")
+    lone = call_of(store, project, single, single)
+    assert lone.row.time == datetime(2026, 11, 1, tzinfo=UTC)
+    assert [(note.name, note.value, note.comment) for note in lone.feedback] == [("thumb", 0.0, "no")]
 
 
 def test_public_names() -> None:

@@ -111,10 +111,17 @@ def alert_page(store: Store, project_id: int, wanted: Wanted, *, after: Key | No
 def incident_page(
     store: Store, project_id: int, wanted: Wanted, *, after: Key | None, limit: int
 ) -> list[IncidentRecord]:
-    """Incidents, the last opened first; of a range those that were open in it."""
+    """Incidents, the last opened first; of a range those that were open in it, of a segment those that have it."""
     conditions = [*_open_in_range(_INCIDENT, wanted), *_opened_before(_INCIDENT, after)]
     if wanted.state:
         conditions.append(_INCIDENT.c.state == wanted.state)
+    if wanted.segment is not None:
+        touched = select(_ALERT.c.incident_id).where(
+            _ALERT.c.project_id == project_id,
+            _ALERT.c.dimension == wanted.segment.dimension,
+            _ALERT.c.value == wanted.segment.value,
+        )
+        conditions.append(_INCIDENT.c.id.in_(touched))
     with store.read() as connection:
         return read_incidents(connection, project_id, and_(_INCIDENT.c.project_id == project_id, *conditions), limit)
 
