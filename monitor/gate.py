@@ -142,7 +142,7 @@ class Gate:
         origin = request.headers.get("Origin", "")
         if request.method not in ("GET", "HEAD", "OPTIONS") and origin and self._key(request) is None:
             asker = host_of(urlsplit(origin).netloc)
-            if asker not in (host, self._public):
+            if not asker or asker not in (host, self._public):
                 return Refusal(403, "Another web site may not send this.")
         return None
 
