@@ -55,7 +55,8 @@ class Mailbox:
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: LoginPassword) -> AuthResult:
         self.logins.append(data.login)
-        return AuthResult(success=data.password == b"right")
+        right = data.password == b"right"
+        return AuthResult(success=right, handled=right)
 
 
 class AnyPortController(Controller):
@@ -137,9 +138,10 @@ def test_starttls_and_login(store: Store, settings: Settings, project: int, monk
         wrong = smtp_settings(settings, port, smtp_security="starttls", smtp_user="bot", smtp_password="wrong")
         open_incident(store, wrong)
         assert deliver(store, wrong, NOON) == 0
+        assert queries.notifications(store, project)[0].note == "The mail server answered 535."
         right = smtp_settings(settings, port, smtp_security="starttls", smtp_user="bot", smtp_password="right")
         assert deliver(store, right, NOON + timedelta(minutes=1)) == 1
-    assert mailbox.logins == [b"bot", b"bot"]
+    assert set(mailbox.logins) == {b"bot"}
     assert mailbox.secured == [True]
     (told,) = queries.notifications(store, project)
     assert (told.state, told.attempts) == ("delivered", 2)

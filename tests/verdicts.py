@@ -16,6 +16,7 @@ DAY = timedelta(days=1)
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 SWITCH = START + 9 * DAY
 PRIME = Segment("model_family+feature", "gpt-4 + prime")
+NOON = START + 9 * DAY + timedelta(hours=12)
 ACCURACY = "feedback.accuracy"
 LENGTH = "response_characters"
 

@@ -155,7 +155,7 @@ def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, tr
     elif is_forecast(alert):
         interval = interval.replace("95% interval", "expected")
     elif alert.detail.get("against") == "others":
-        before, difference = f"others {before}", ""
+        before, difference, after = "", "", f"{after}, others {before}"
     elif alert.kind is Kind.VECTOR:
         before, difference, after = "", "", f"moved by {after}"
     return Line(
