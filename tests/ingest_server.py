@@ -1,12 +1,15 @@
 """A small ingest server in a process of its own, for tests that kill it and for benchmarks.
 
-    python -m tests.ingest_server DATABASE_URL
+    python -m tests.ingest_server DATABASE_URL [--nursery]
 
-Prints the port it listens on, then serves until it is killed. The schema must be there.
+Prints its process id and the port it listens on, then serves until it is killed. The schema must be there. A nursery
+forks such a server for every line that it reads: that takes milliseconds where a new interpreter takes seconds.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import flask
@@ -24,10 +27,18 @@ def main(database_url: str) -> None:
     application = flask.Flask("ingest", static_folder=None)
     application.register_blueprint(http.blueprint(Ingester(Store.open(settings), settings), settings))
     server = waitress.create_server(application, host="127.0.0.1", port=0, threads=8)
-    sys.stdout.write(f"{server.effective_port}\n")
+    sys.stdout.write(f"{os.getpid()} {server.effective_port}\n")
     sys.stdout.flush()
     server.run()
 
 
+def nursery(database_url: str) -> None:
+    """Forks a server for every line on standard input."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for _ in sys.stdin:
+        if os.fork() == 0:
+            main(database_url)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    (nursery if "--nursery" in sys.argv else main)(sys.argv[1])

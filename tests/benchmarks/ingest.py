@@ -114,7 +114,7 @@ def served(folder: Path) -> Iterator[tuple[int, psutil.Process, Path]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield int(process.stdout.readline()), psutil.Process(process.pid), path
+            yield int(process.stdout.readline().split()[1]), psutil.Process(process.pid), path
         finally:
             process.terminate()
 
