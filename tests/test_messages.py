@@ -226,7 +226,7 @@ def test_a_gap_a_forecast_and_a_move_of_meaning_are_said_as_such(
     assert "refusals: 20.0%, others 2.0%" in text
     assert "volume 400 → 12 calls a day" in text
     assert re.search(r"expected 1[12]", text)
-    assert re.search(r"gpt-4 \+ prime: .*meaning.* moved by 0.83", text)
+    assert "gpt-4 + prime: topics of responses moved by 0.83" in text
 
 
 def test_the_summary_has_open_and_ended_incidents(store: Store, settings: Settings, project: int) -> None:
