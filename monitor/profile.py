@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -55,6 +56,13 @@ def bin_value(index: int) -> float:
     gamma = math.exp(_LOG_GAMMA)
     size = 2 * math.exp((abs(index) - _OFFSET) * _LOG_GAMMA) / (gamma + 1)
     return size if index > 0 else -size
+
+
+def bin_values(indices: NDArray[np.int64]) -> Floats:
+    """The numbers that stand for many bins, as `bin_value` has them."""
+    gamma = math.exp(_LOG_GAMMA)
+    size = 2 * np.exp((np.abs(indices) - _OFFSET) * _LOG_GAMMA) / (gamma + 1)
+    return np.where(indices == 0, 0.0, np.where(indices > 0, size, -size))
 
 
 @dataclass
@@ -156,6 +164,12 @@ class Profile:
                 break
         return bin_value(index)
 
+    @cached_property
+    def histogram(self) -> tuple[NDArray[np.int64], Floats]:
+        """Bins and counts as arrays, in no order; taken once, so only of a finished profile."""
+        size = len(self.bins)
+        return np.fromiter(self.bins, np.int64, size), np.fromiter(self.bins.values(), np.float64, size)
+
     def shares(self) -> dict[str, float]:
         """For categories: the share of calls of each value, largest first."""
         ordered = sorted(self.categories.items(), key=lambda item: (-item[1].calls, item[0]))
@@ -225,6 +239,7 @@ class Profile:
 def merge(profiles: Iterable[Profile], kind: Kind) -> Profile:
     """The profile of all together; the empty profile where there are none. Raises ValueError for mixed kinds."""
     result = Profile(kind)
+    histograms: list[tuple[NDArray[np.int64], Floats]] = []
     for profile in profiles:
         if profile.kind is not kind:
             raise ValueError(f"cannot merge a profile of kind {profile.kind} into one of kind {kind}")
@@ -234,8 +249,8 @@ def merge(profiles: Iterable[Profile], kind: Kind) -> Profile:
         result.total_square += profile.total_square
         result.user_total += profile.user_total
         result.user_total_square += profile.user_total_square
-        for index, count in profile.bins.items():
-            result.bins[index] = result.bins.get(index, 0) + count
+        if profile.bins:
+            histograms.append(profile.histogram)
         for name, entry in profile.categories.items():
             mine = result.categories.setdefault(name, CategoryCount())
             mine.calls += entry.calls
@@ -246,4 +261,10 @@ def merge(profiles: Iterable[Profile], kind: Kind) -> Profile:
             result.vector_square = (
                 profile.vector_square if result.vector_square is None else result.vector_square + profile.vector_square
             )
+    if histograms:
+        bins = np.concatenate([item[0] for item in histograms])
+        lowest = int(bins.min())
+        counts = np.bincount(bins - lowest, np.concatenate([item[1] for item in histograms])).astype(np.int64)
+        present = np.flatnonzero(counts)
+        result.bins = dict(zip((present + lowest).tolist(), counts[present].tolist(), strict=True))
     return result

@@ -42,6 +42,7 @@ WINDOWS_A_QUARTER = 91
 LOOKS_A_WINDOW = 2
 # While an alert is open, "is it over?" is asked at the usual 5 %.
 LOOKS_WHILE_OPEN = 20
+DAYS_A_WEEK = 7
 UNKNOWN_GROUPS = (OTHER, "und")
 _DAY = timedelta(days=1)
 _log = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ def _questions(work: _Day, indicators: Iterable[Indicator]) -> Iterable[_Questio
             standing = work.standings.get((indicator.name, name, segment.dimension, segment.value), HEALTHY)
             known = _with_older(work, (segment, name), blocks, standing)
             if indicator.overall_only:
-                known = filled(known, known[-1].profile, max(work.first, known[0].start), work.start)
+                known = filled(known, max(work.first, known[0].start), work.start)
                 found = windows(known, work.start, standing)[:1]
                 found = [_one_day(item, known, standing) for item in found]
             else:
@@ -185,11 +186,18 @@ def _questions(work: _Day, indicators: Iterable[Indicator]) -> Iterable[_Questio
 
 
 def _one_day(window: Window, blocks: Sequence[Block], standing: Standing) -> Window:
-    """The newest day alone against all days before it, for amounts, which are never too few to be judged."""
+    """The newest day alone against all days before it, for amounts, which are never too few to be judged.
+
+    Their forecast needs every day; one in trouble that is over counts as the same day of the week before.
+    """
     day = blocks[-1].start
     end = day if standing.open_since is None else min(day, standing.open_since)
-    reference = tuple(block for block in blocks if end - REFERENCE <= block.start < end)
-    return Window(day, (blocks[-1],), reference, window.changed)
+    days: list[Block] = []
+    for block in blocks:
+        if end - REFERENCE <= block.start < end:
+            sound = standing.healthy(block.start) or len(days) < DAYS_A_WEEK
+            days.append(block if sound else Block(block.start, days[-DAYS_A_WEEK].profile))
+    return Window(day, (blocks[-1],), tuple(days), window.changed)
 
 
 def _with_older(work: _Day, stream: Stream, blocks: Sequence[Block], standing: Standing) -> Sequence[Block]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.profile import Floats, Profile, bin_value
+from monitor.profile import Floats, Profile, bin_values
 
 PSI_BINS = 10
 _HALF = 0.5
@@ -71,31 +71,25 @@ def kolmogorov_smirnov(current: Mapping[int, int], reference: Mapping[int, int])
 
 def _cumulative(current: Mapping[int, int], reference: Mapping[int, int]) -> tuple[Floats, Floats, Floats]:
     order = sorted({**reference, **current})
-    points = np.array([bin_value(index) for index in order])
     first = np.cumsum([current.get(index, 0) for index in order], dtype=np.float64)
     second = np.cumsum([reference.get(index, 0) for index in order], dtype=np.float64)
-    if not len(points) or not first[-1] or not second[-1]:
+    if not order or not first[-1] or not second[-1]:
         return np.zeros(0), np.zeros(0), np.zeros(0)
-    return points, first / first[-1], second / second[-1]
+    return bin_values(np.array(order, dtype=np.int64)), first / first[-1], second / second[-1]
 
 
 def decile_counts(current: Mapping[int, int], reference: Mapping[int, int]) -> tuple[dict[int, int], dict[int, int]]:
     """Both histograms in the reference's deciles, as PSI of numbers is usually taken."""
-    total = sum(reference.values())
-    edges: dict[int, int] = {}
-    seen = 0
-    for index in sorted(reference):
-        edges[index] = min(PSI_BINS - 1, seen * PSI_BINS // max(total, 1))
-        seen += reference[index]
-    known = np.array(sorted(edges))
+    known = np.array(sorted(reference))
+    counts = np.array([reference[index] for index in known.tolist()], dtype=np.float64)
+    seen = np.cumsum(counts) - counts
+    decile = np.minimum(PSI_BINS - 1, seen * PSI_BINS // max(float(counts.sum()), 1.0)).astype(np.int64)
 
-    def grouped(counts: Mapping[int, int]) -> dict[int, int]:
-        result: dict[int, int] = {}
-        for index, count in counts.items():
-            place = int(np.searchsorted(known, index, side="right")) - 1
-            group = edges[int(known[max(place, 0)])]
-            result[group] = result.get(group, 0) + count
-        return result
+    def grouped(histogram: Mapping[int, int]) -> dict[int, int]:
+        bins = np.fromiter(histogram, np.int64, len(histogram))
+        place = np.maximum(np.searchsorted(known, bins, side="right") - 1, 0)
+        sums = np.bincount(decile[place], np.fromiter(histogram.values(), np.float64, len(histogram)))
+        return {group: int(total) for group, total in enumerate(sums.tolist()) if total}
 
     return grouped(current), grouped(reference)
 

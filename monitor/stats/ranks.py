@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.profile import RELATIVE_ACCURACY, Floats, Profile, bin_value
+from monitor.profile import RELATIVE_ACCURACY, Floats, Profile, bin_values
 
 Integers = NDArray[np.int64]
 
@@ -34,11 +34,10 @@ class Counts:
     @classmethod
     def of(cls, profiles: Sequence[Profile]) -> Counts:
         """The histograms of profiles of numbers."""
-        sizes = [len(profile.bins) for profile in profiles]
-        total = sum(sizes)
-        bins = np.fromiter((index for profile in profiles for index in profile.bins), np.int64, total)
-        counts = np.fromiter((count for profile in profiles for count in profile.bins.values()), np.float64, total)
-        block = np.repeat(np.arange(len(profiles)), sizes)
+        histograms = [profile.histogram for profile in profiles]
+        bins = np.concatenate([item[0] for item in histograms])
+        counts = np.concatenate([item[1] for item in histograms])
+        block = np.repeat(np.arange(len(profiles)), [len(item[0]) for item in histograms])
         return cls(bins, counts, block, np.maximum(np.bincount(block, counts, minlength=len(profiles)), 1.0))
 
 
@@ -46,19 +45,20 @@ class Ranks:
     """Scores against one reference."""
 
     def __init__(self, reference: Counts) -> None:
-        self.bins, place = np.unique(reference.bins, return_inverse=True)
-        self.counts = np.bincount(place, reference.counts, minlength=len(self.bins))
+        self._lowest = int(reference.bins.min()) if len(reference.bins) else 0
+        self.counts = np.bincount(reference.bins - self._lowest, reference.counts, minlength=1)
+        self.bins = np.arange(self._lowest, self._lowest + len(self.counts))
         self._below = np.concatenate(([0.0], np.cumsum(self.counts)))
         self._total = max(float(self._below[-1]), 1.0)
-        self.signed = bool(len(self.bins) and self.bins[0] < 0)
-        self._values = np.array([bin_value(index) for index in self.bins.tolist()]) if self.signed else None
+        self._values = bin_values(self.bins) if self._lowest < 0 else None
         scores = self._score(self.bins)
         self.variance = max(0.0, float(self.counts @ (scores - 0.5) ** 2) / self._total)
 
     def _score(self, bins: Integers) -> Floats:
-        low = np.searchsorted(self.bins, bins, side="left")
-        high = np.searchsorted(self.bins, bins, side="right")
-        return (self._below[low] + self._below[high]) / (2 * self._total)
+        place = bins - self._lowest
+        last = len(self.counts)
+        below = self._below[np.clip(place, 0, last)] + self._below[np.clip(place + 1, 0, last)]
+        return below / (2 * self._total)
 
     def means(self, counts: Counts) -> Floats:
         """The mean score of each block."""
@@ -75,7 +75,7 @@ class Ranks:
     @property
     def scale(self) -> float:
         """Mean size (absolute value) of the reference's numbers."""
-        sizes = np.array([abs(bin_value(index)) for index in self.bins.tolist()])
+        sizes = np.abs(bin_values(self.bins))
         return float(sizes @ self.counts) / self._total if len(sizes) else 0.0
 
     def mean_after(self, counts: Counts, relative: float) -> float:
@@ -85,7 +85,7 @@ class Ranks:
         """
         total = float(counts.counts.sum()) or 1.0
         if self._values is not None:
-            moved = np.array([bin_value(index) for index in counts.bins.tolist()]) + relative * self.scale
+            moved = bin_values(counts.bins) + relative * self.scale
             low = np.searchsorted(self._values, moved, side="left")
             high = np.searchsorted(self._values, moved, side="right")
             scores = (self._below[low] + self._below[high]) / (2 * self._total)

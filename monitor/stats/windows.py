@@ -85,12 +85,13 @@ def _window(past: Sequence[Block], current: Sequence[Block], standing: Standing)
     )
 
 
-def filled(blocks: Sequence[Block], kind: Profile, start: datetime, day: datetime) -> list[Block]:
-    """The blocks with an empty one (like `kind`) for each day from `start` to `day` that has none."""
+def filled(blocks: Sequence[Block], start: datetime, day: datetime) -> list[Block]:
+    """The blocks (at least one) with an empty one for each day from `start` to `day` that has none."""
     known = {block.start: block for block in blocks}
+    kind = blocks[-1].profile.kind
     result: list[Block] = []
     moment = start
     while moment <= day:
-        result.append(known.get(moment) or Block(moment, Profile(kind.kind)))
+        result.append(known.get(moment) or Block(moment, Profile(kind)))
         moment += _DAY
     return result
