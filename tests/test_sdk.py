@@ -122,7 +122,7 @@ def test_calls_and_feedback_arrive_with_the_project_and_the_key(sink: Sink) -> N
     assert call["time"].endswith("+00:00")
     [said] = sink.feedback
     assert (said["id"], said["name"], said["value"], said["comment"]) == (identifier, "thumb", True, "good")
-    assert sink.headers[0]["X-Project"] == "shop"
+    assert call["project"] == said["project"] == "shop"
     assert sink.headers[0]["Authorization"] == "Bearer mk_test"
     assert monitor.lost() == 0
 
@@ -132,7 +132,7 @@ def test_the_environment_counts_where_init_is_left_out(sink: Sink, monkeypatch: 
     monkeypatch.setenv("MONITOR_PROJECT", "from-environment")
     monitor.log_call(prompt="a", response="b")
     assert monitor.flush(10) == 0
-    assert sink.headers[0]["X-Project"] == "from-environment"
+    assert sink.calls[0]["project"] == "from-environment"
 
 
 def test_large_batches_are_compressed_and_complete(sink: Sink) -> None:
@@ -447,11 +447,34 @@ def test_an_endpoint_that_is_no_address_loses_everything_and_says_so(caplog: pyt
     assert monitor.lost() == 1
 
 
+def test_a_key_that_cannot_be_sent_loses_everything_and_says_so(sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "monitor.sdk"):
+        monitor.init(endpoint=sink.url, api_key="key\r\nX-Injected: 店")
+        monitor.log_call(prompt="a")
+        assert monitor.flush(5) == 1
+    assert sink.calls == []
+    assert "Injected" not in caplog.text
+
+
+def test_where_no_thread_can_start_records_are_lost_and_counted(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monitor.init(endpoint=sink.url)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        assert monitor.log_call(prompt="a")
+    assert monitor.lost() == 1
+    assert monitor.log_call(prompt="b")
+    assert monitor.flush(10) == 1
+    assert [call["prompt"] for call in sink.calls] == ["b"]
+
+
 def test_characters_are_bounded_too() -> None:
     from monitor.sdk.sender import CALLS, Sender
     from monitor.sdk.transport import Transport
 
-    sender = Sender(Transport(f"http://127.0.0.1:{free_port()}", "", ""), 100, queue_characters=1000)
+    sender = Sender(Transport(f"http://127.0.0.1:{free_port()}", ""), 100, queue_characters=1000)
     assert not sender.submit(CALLS, {"prompt": "x" * 2000}, 2000)
     assert sender.lost == 1
     assert sender.close(0) == 1
@@ -544,7 +567,7 @@ def real_server(store: Store, settings: Settings) -> Iterator[str]:
 
 
 def test_what_is_reported_is_what_the_monitor_stores(store: Store, real_server: str) -> None:
-    monitor.init(project="shop", endpoint=real_server, environment="production")
+    monitor.init(project="shop магазин 店", endpoint=real_server, environment="production")
 
     @monitor.observe(kind="retriever")
     def look_up(question: str) -> list[str]:
@@ -570,7 +593,7 @@ def test_what_is_reported_is_what_the_monitor_stores(store: Store, real_server: 
     monitor.log_feedback("stars", 4, id=identifiers[0])
     assert monitor.flush(20) == 0
     assert monitor.lost() == 0
-    project = store.project("shop", 0)
+    project = store.project("shop магазин 店", 0)
     trace_id, _, span_id = identifiers[0].partition(":")
     trace = trace_of(store, project, trace_id)
     assert [(node.depth, node.kind, node.name.rpartition(".")[2]) for node in trace.nodes] == [

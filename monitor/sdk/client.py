@@ -29,6 +29,7 @@ current: ContextVar[Observation | None] = ContextVar("monitor_observation", defa
 class CallFields(TypedDict, total=False):
     """The call record: what may be said of a call. Any other name becomes a tag."""
 
+    project: str
     id: str
     trace_id: str
     parent_id: str
@@ -92,7 +93,7 @@ def init(
     global _client
     try:
         defaults = {"environment": environment, "release": release}
-        made = _make(project, endpoint, api_key, queue_records, defaults)
+        made = _make(endpoint, api_key, queue_records, {"project": project, **defaults})
         with _client_lock:
             before, _client = _client, made
         if before is not None:
@@ -173,6 +174,7 @@ def log_feedback(
             "correction": correction,
             "annotator": annotator,
             "annotator_id": annotator_id,
+            "project": client.defaults.get("project", ""),
         }
         copy, size = snapshot({key: item for key, item in record.items() if item is not None and item != ""})
         return client.sender.submit(FEEDBACK, copy, size)
@@ -214,14 +216,14 @@ def _get() -> Client:
     if _client is None:
         with _client_lock:
             if _client is None:
-                _client = _make("", "", "", QUEUE_RECORDS, {})
+                _client = _make("", "", QUEUE_RECORDS, {})
     return _client
 
 
-def _make(project: str, endpoint: str, api_key: str, queue_records: int, defaults: dict[str, str]) -> Client:
+def _make(endpoint: str, api_key: str, queue_records: int, defaults: dict[str, str]) -> Client:
+    defaults = {**defaults, "project": defaults.get("project") or os.environ.get("MONITOR_PROJECT", "")}
     transport = Transport(
         endpoint or os.environ.get("MONITOR_ENDPOINT", "") or DEFAULT_ENDPOINT,
-        project or os.environ.get("MONITOR_PROJECT", ""),
         api_key or os.environ.get("MONITOR_API_KEY", ""),
     )
     return Client(

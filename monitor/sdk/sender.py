@@ -89,12 +89,13 @@ class Sender:
             ):
                 self._lost += 1
                 return False
+            if self._thread is None and not self._start():
+                self._lost += 1
+                return False
             self._queues[path].append((record, characters))
             self._records += 1
             self._characters += characters
-            if self._thread is None:
-                self._start()
-            elif self._records in {1, BATCH_RECORDS}:
+            if self._records in {1, BATCH_RECORDS}:
                 self._changed.notify_all()
             return True
 
@@ -140,10 +141,16 @@ class Sender:
         self._thread = None
         self._poster.close()
 
-    def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="monitor-sdk", daemon=True)
-        self._thread.start()
+    def _start(self) -> bool:
+        """Starts the thread; False where there can be no more threads, such as at the end of the interpreter."""
+        thread = threading.Thread(target=self._run, name="monitor-sdk", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
         _flush_at_end_of_child(self)
+        return True
 
     def _run(self) -> None:
         while (taken := self._take()) is not None:

@@ -32,12 +32,10 @@ class Answer:
 class Transport:
     """Posts JSON lists to the server. An endpoint that is no http or https address is logged and refuses everything."""
 
-    def __init__(self, endpoint: str, project: str, api_key: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(self, endpoint: str, api_key: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         self._secure, self._host, self._port, self._prefix = _parse(endpoint)
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json", "User-Agent": "llmops-monitor-sdk"}
-        if project:
-            self._headers["X-Project"] = project
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._connection: HTTPConnection | None = None
@@ -56,6 +54,9 @@ class Transport:
         kept_open = self._connection is not None
         try:
             return self._exchange(path, body, headers)
+        except ValueError:  # a key that cannot stand in a header
+            self.close()
+            return Answer(UNUSABLE)
         except (OSError, HTTPException) as error:
             self.close()
             # The server may have closed a connection that was idle: that is no failure of the server.
