@@ -16,7 +16,8 @@ from monitor.store import Store
 
 # The jobs of a day run once its block is closed: a little after midnight.
 AFTER_MIDNIGHT = timedelta(minutes=20)
-BATCH = 200
+# How long after it began a call arrives here, with the verdict on it.
+ON_THE_WAY = timedelta(minutes=2)
 
 
 def replay(store: Store, settings: Settings, end: datetime, progress: Callable[[datetime, int], None]) -> int:
@@ -40,18 +41,8 @@ def replay(store: Store, settings: Settings, end: datetime, progress: Callable[[
 
 
 def _load(ingester: Ingester, project: str, of_day: Iterable[Arrival]) -> int:
-    waiting = list(of_day)
     accepted = 0
-    for start in range(0, len(waiting), BATCH):
-        chunk = waiting[start : start + BATCH]
-        receipt = ingester.submit(
-            Batch(
-                project=project,
-                spans=[arrival.span for arrival in chunk],
-                feedback=[feedback for arrival in chunk for feedback in arrival.feedback],
-                sender="demo",
-            ),
-            now=chunk[-1].span.time + timedelta(minutes=2),
-        )
-        accepted += receipt.accepted
+    for arrival in of_day:
+        batch = Batch(project=project, spans=[arrival.span], feedback=arrival.feedback, sender="demo")
+        accepted += ingester.submit(batch, now=arrival.span.time + ON_THE_WAY).accepted
     return accepted
