@@ -15,10 +15,11 @@ from monitor import tables
 from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import WHOLE, Kind, Segment
 from monitor.identifiers import new_id
+from monitor.model_names import model_family
 from monitor.profile import Profile, merge
 from monitor.profiles import rebuild, refresh
 from monitor.profiles.build import CallSignals, build
-from monitor.profiles.segments import MAX_VALUES, capped, dimension_values, dimensions, model_family
+from monitor.profiles.segments import MAX_VALUES, capped, dimension_values, dimensions
 from monitor.queries.series import read_profiles
 from monitor.settings import Settings
 from monitor.store import Store, table_of

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from monitor.model_names import model_family
 from monitor.profile import OTHER
 from monitor.settings import Settings
 
@@ -14,14 +14,6 @@ MAX_VALUES = 50
 MAX_VALUE_LENGTH = 100
 PAIR_SEPARATOR = " + "
 _PLAIN = ("model", "provider", "environment", "release", "prompt_version", "feature")
-
-# What snapshots append to a family's name: -0613, -20241022, -2024-08-06, @001, -001, -latest, -preview.
-_SNAPSHOT = re.compile(r"(?:[-@:_](?:20\d{2}-?\d{2}-?\d{2}|\d{2}-\d{2}|\d{3,4}|v\d+:\d+|latest|preview))+\Z")
-
-
-def model_family(model: str) -> str:
-    """The model without its snapshot: gpt-4-0613 is gpt-4, claude-3-5-sonnet-20241022 is claude-3-5-sonnet."""
-    return _SNAPSHOT.sub("", model) or model
 
 
 def dimensions(settings: Settings) -> tuple[str, ...]:

@@ -153,7 +153,7 @@ class _Builder:
         values = segment.value.split(" + ", len(dimensions) - 1)
         if len(values) != len(dimensions) or '"' in segment.dimension:
             return [false()]
-        return [self._dimension(name, value) for name, value in zip(dimensions, values, strict=True)]
+        return [self._dimension(name.strip(), value) for name, value in zip(dimensions, values, strict=True)]
 
     def _dimension(self, name: str, value: str) -> ColumnElement[bool]:
         if value == OTHER:
