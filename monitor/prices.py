@@ -116,12 +116,12 @@ class _OwnPrice(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             and (self.until is None or day < self.until)
         )
 
-    def rank(self, model: str) -> tuple[int, int] | None:
+    def rank(self, model: str) -> tuple[bool, int, bool] | None:
         """How exactly it names the model: larger is more exact, None not at all."""
         named = self.model.endswith("*") and model.startswith(self.model[:-1])
         if self.model != model and not named:
             return None
-        return (len(self.model) + (self.model == model), bool(self.provider))
+        return (self.model == model, len(self.model), bool(self.provider))
 
     def overlaps(self, other: _OwnPrice) -> bool:
         latest = max(self.start or date.min, other.start or date.min)

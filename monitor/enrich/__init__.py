@@ -168,16 +168,12 @@ def _read(store: Store, project: int, limit: int) -> tuple[list[int], dict[int, 
 
 
 def stored_signals(values: Mapping[str, SignalValue]) -> dict[str, Any]:
-    """Signals as they stand in the store: vectors as text (`monitor.vectors.decode_vector`), no NUL characters."""
+    """Signals as they stand in the store: vectors as text (`monitor.vectors.decode_vector`)."""
     return {name: _stored(value) for name, value in values.items()}
 
 
 def _stored(value: SignalValue) -> Any:
-    if isinstance(value, str):
-        return value.replace("\x00", "")
-    if isinstance(value, bool | int | float):
-        return value
-    return encode_vector(value)
+    return value if isinstance(value, str | bool | int | float) else encode_vector(value)
 
 
 def _mark_dirty(store: Store, connection: Connection, project: int, times: Iterable[datetime], now: datetime) -> None:
