@@ -33,6 +33,7 @@ class SentFeedback(msgspec.Struct, kw_only=True):
 class FeedbackRecord(SentFeedback, kw_only=True):
     """Feedback on a call (`id` of its record, or `trace_id` with `span_id`), a trace or a session."""
 
+    project: str | None = None
     id: str | None = None
     trace_id: str | None = None
     span_id: str | None = None
@@ -45,6 +46,7 @@ class CallRecord(msgspec.Struct, kw_only=True):
     With an `id` a record that is sent again is recognised. `time` needs a zone; it is now where it is left out.
     """
 
+    project: str | None = None
     id: str | None = None
     trace_id: str | None = None
     parent_id: str | None = None
@@ -134,7 +136,7 @@ def post_operation(post: Post, by_record: Mapping[str, Any], problem: Any) -> di
             "name": "X-Project",
             "in": "header",
             "required": False,
-            "description": "Name of the project; the one of the settings where it is left out.",
+            "description": "Name of the project; else the one that a record names, else the one of the settings.",
             "schema": {"type": "string"},
         },
         {

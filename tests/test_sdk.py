@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import gzip
-import json
 import logging
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import flask
@@ -25,89 +20,24 @@ from werkzeug.serving import make_server
 import monitor
 from monitor.ingest import Ingester, http
 from monitor.queries.traces import call_of, trace_of
-from monitor.sdk import client
+from monitor.sdk.sender import CALLS, Sender
+from monitor.sdk.transport import Transport
 from monitor.settings import Settings
 from monitor.store import Store
 from tests.benchmarks.sdk import measure
-
-
-class Sink:
-    """A real HTTP server that keeps what it gets and answers what it is told to."""
-
-    def __init__(self, port: int = 0) -> None:
-        self.calls: list[dict[str, Any]] = []
-        self.feedback: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.answers: list[tuple[int, dict[str, str], bytes]] = []
-        self.delay_s = 0.0
-        self.largest = 10**9
-        sink = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                time.sleep(sink.delay_s)
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
-                records = json.loads(body)
-                status, headers, content = sink.answers.pop(0) if sink.answers else (200, {}, b'{"rejected": []}')
-                if len(records) > sink.largest:
-                    status = 413
-                if status == 200:
-                    (sink.calls if self.path.endswith("/calls") else sink.feedback).extend(records)
-                sink.headers.append(dict(self.headers))
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *args: Any) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-    def call(self, name: str) -> dict[str, Any]:
-        [found] = [record for record in self.calls if record.get("name", "").endswith(name)]
-        return found
+from tests.sink import Sink, free_port, own_client
 
 
 @pytest.fixture(autouse=True)
 def _own_client() -> Iterator[None]:
-    client._client = None
-    yield
-    if client._client is not None:
-        client._client.sender.close(0.0)
-        thread = client._client.sender._thread
-        if thread is not None:
-            thread.join(10)
-        client._client.sender._poster.close()
-    client._client = None
+    with own_client():
+        yield
 
 
 @pytest.fixture
 def sink() -> Iterator[Sink]:
-    made = Sink()
-    yield made
-    made.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with Sink() as made:
+        yield made
 
 
 def test_calls_and_feedback_arrive_with_the_project_and_the_key(sink: Sink) -> None:
@@ -176,197 +106,6 @@ def test_nothing_is_raised_whatever_is_reported(sink: Sink) -> None:
     assert sink.calls[0]["response"] == "? half a character"
 
 
-def test_observed_functions_share_a_trace(sink: Sink) -> None:
-    monitor.init(endpoint=sink.url)
-    feedback_ids = []
-
-    @monitor.observe(kind="retriever")
-    def look_up(question: str) -> list[str]:
-        return ["document one"]
-
-    @monitor.observe
-    def ask(prompt: str, temperature: float = 0.0) -> str:
-        feedback_ids.append(monitor.annotate(model="gpt-4", input_tokens=12, tags={"plan": "pro"}))
-        monitor.log_feedback("grounded", 0.5, annotator="code")
-        return f"answer to {prompt}"
-
-    @monitor.observe(feature="support")
-    def answer(question: str, limit: int) -> str:
-        look_up(question)
-        monitor.log_call(model="small", prompt="inner", response="call", name="logged")
-        return ask(question, temperature=0.2)
-
-    assert answer("why?", 3) == "answer to why?"
-    assert monitor.log_feedback("thumb", False, id=feedback_ids[0])
-    assert monitor.flush(10) == 0
-    outer, inner, document, logged = (sink.call(name) for name in ("answer", "ask", "look_up", "logged"))
-    assert (outer["kind"], inner["kind"], document["kind"]) == ("chain", "llm", "retriever")
-    assert "parent_id" not in outer
-    assert inner["parent_id"] == document["parent_id"] == logged["parent_id"] == outer["id"]
-    assert {record["trace_id"] for record in sink.calls} == {outer["trace_id"]}
-    assert json.loads(outer["prompt"]) == {"question": "why?", "limit": 3}
-    assert inner["prompt"] == "why?"
-    assert inner["response"] == "answer to why?"
-    assert (inner["model"], inner["input_tokens"], inner["tags"]) == ("gpt-4", 12, {"plan": "pro"})
-    assert outer["feature"] == "support"
-    assert outer["latency_s"] >= inner["latency_s"] >= 0
-    targets = [(said["trace_id"], said["id"]) for said in sink.feedback]
-    assert targets == [(inner["trace_id"], inner["id"])] * 2
-
-
-def test_errors_are_reported_and_raised_on(sink: Sink) -> None:
-    monitor.init(endpoint=sink.url)
-
-    @monitor.observe
-    def broken(question: str) -> str:
-        raise ValueError("no model")
-
-    with pytest.raises(ValueError, match="no model"):
-        broken("x")
-    with pytest.raises(TypeError):
-        broken()  # type: ignore[call-arg]
-    assert monitor.flush(10) == 0
-    assert sink.calls[0]["status"] == "error"
-    assert sink.calls[0]["error"] == "ValueError: no model"
-    assert sink.calls[1]["error"].startswith("TypeError")
-
-
-def test_coroutines_keep_their_traces_apart(sink: Sink) -> None:
-    monitor.init(endpoint=sink.url)
-
-    @monitor.observe
-    async def inner(prompt: str) -> str:
-        await asyncio.sleep(0.01)
-        return prompt.upper()
-
-    @monitor.observe
-    async def outer(prompt: str) -> str:
-        return await inner(prompt)
-
-    async def both() -> list[str]:
-        return await asyncio.gather(outer("a"), outer("b"))
-
-    assert asyncio.run(both()) == ["A", "B"]
-    assert monitor.flush(10) == 0
-    traces = {record["trace_id"] for record in sink.calls}
-    assert len(traces) == 2
-    for trace in traces:
-        parts = {record["kind"]: record for record in sink.calls if record["trace_id"] == trace}
-        assert parts["llm"]["parent_id"] == parts["chain"]["id"]
-        assert parts["llm"]["prompt"] == parts["chain"]["prompt"]
-
-
-def test_a_cancelled_coroutine_is_an_error(sink: Sink) -> None:
-    monitor.init(endpoint=sink.url)
-
-    @monitor.observe
-    async def slow(prompt: str) -> str:
-        await asyncio.sleep(60)
-        return prompt
-
-    async def cancel() -> None:
-        task = asyncio.create_task(slow("x"))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(cancel())
-    assert monitor.flush(10) == 0
-    assert sink.calls[0]["error"].startswith("CancelledError")
-
-
-def test_generators_behave_as_before(sink: Sink) -> None:
-    monitor.init(endpoint=sink.url)
-
-    @monitor.observe
-    def stream(prompt: str) -> Iterator[str]:
-        time.sleep(0.02)
-        received = yield "one "
-        try:
-            yield f"{received} "
-        except KeyError:
-            yield "caught"
-        return "returned"  # type: ignore[return-value]
-
-    generator: Any = stream("count")
-    assert next(generator) == "one "
-    monitor.log_call(name="outside", prompt="the consumer's own call")
-    assert generator.send("two") == "two "
-    assert generator.throw(KeyError()) == "caught"
-    with pytest.raises(StopIteration) as stop:
-        next(generator)
-    assert stop.value.value == "returned"
-    assert monitor.flush(10) == 0
-    record = sink.call("stream")
-    assert record["response"] == "one two caught"
-    assert 0.02 <= record["time_to_first_token_s"] <= record["latency_s"]
-    assert sink.call("outside").get("trace_id") != record["trace_id"]
-
-
-def test_a_generator_that_is_left_early_or_fails(sink: Sink) -> None:
-    monitor.init(endpoint=sink.url)
-    closed = []
-
-    @monitor.observe
-    def early(prompt: str) -> Iterator[str]:
-        try:
-            yield "a"
-            yield "b"
-        finally:
-            closed.append(True)
-
-    @monitor.observe
-    def failing(prompt: str) -> Iterator[str]:
-        yield "a"
-        raise OSError("line cut")
-
-    generator: Any = early("x")
-    next(generator)
-    generator.close()
-    assert closed == [True]
-    with pytest.raises(OSError, match="line cut"):
-        list(failing("x"))
-    assert monitor.flush(10) == 0
-    assert sink.call("early")["response"] == "a"
-    assert "status" not in sink.call("early")
-    assert sink.call("failing")["error"] == "OSError: line cut"
-
-
-def test_asynchronous_generators(sink: Sink) -> None:
-    monitor.init(endpoint=sink.url)
-
-    @monitor.observe
-    async def stream(messages: list[dict[str, str]]) -> AsyncIterator[str]:
-        monitor.log_call(name="inside", prompt="p", response="r")
-        yield "a"
-        await asyncio.sleep(0)
-        yield "b"
-
-    async def consume() -> list[str]:
-        return [piece async for piece in stream([{"role": "user", "content": "hello"}])]
-
-    assert asyncio.run(consume()) == ["a", "b"]
-    assert monitor.flush(10) == 0
-    record = sink.call("stream")
-    assert record["response"] == "ab"
-    assert record["prompt"] == [{"role": "user", "content": "hello"}]
-    assert sink.call("inside")["parent_id"] == record["id"]
-
-
-def test_capture_can_be_left_out(sink: Sink) -> None:
-    monitor.init(endpoint=sink.url)
-
-    @monitor.observe(capture=False)
-    def private(secret: str) -> str:
-        return "answer"
-
-    private("do not report me")
-    assert monitor.flush(10) == 0
-    assert "do not report me" not in json.dumps(sink.calls)
-    assert sink.calls[0]["response"] == ""
-
-
 def test_a_busy_server_is_asked_again(sink: Sink) -> None:
     sink.answers = [(429, {"Retry-After": "0"}, b""), (503, {}, b""), (502, {}, b"")]
     monitor.init(endpoint=sink.url)
@@ -419,13 +158,10 @@ def test_what_waited_is_delivered_when_the_server_comes_back() -> None:
     monitor.init(endpoint=f"http://127.0.0.1:{port}")
     identifiers = [monitor.log_call(prompt="a") for _ in range(20)]
     assert monitor.flush(0.3) == 20
-    sink = Sink(port)
-    try:
+    with Sink(port) as sink:
         assert monitor.flush(20) == 0
         assert [call["id"] for call in sink.calls] == identifiers
         assert monitor.lost() == 0
-    finally:
-        sink.close()
 
 
 def test_a_slow_endpoint_costs_the_host_nothing(sink: Sink) -> None:
@@ -471,9 +207,6 @@ def test_where_no_thread_can_start_records_are_lost_and_counted(sink: Sink, monk
 
 
 def test_characters_are_bounded_too() -> None:
-    from monitor.sdk.sender import CALLS, Sender
-    from monitor.sdk.transport import Transport
-
     sender = Sender(Transport(f"http://127.0.0.1:{free_port()}", ""), 100, queue_characters=1000)
     assert not sender.submit(CALLS, {"prompt": "x" * 2000}, 2000)
     assert sender.lost == 1
