@@ -28,11 +28,11 @@ BODY = table_of(tables.Body)
 
 PAGE = 50
 PREVIEW_CHARACTERS = 200
-SCAN_LIGHT = 100_000
+SCAN_LIGHT = 50_000
 """Calls a list walks past at most for one page, where the filter looks at the calls' own row only."""
 SCAN_HEAVY = 10_000
 """The same where it looks at signals or feedback."""
-SCAN_TEXT = 4_000
+SCAN_TEXT = 3_000
 """The same where it looks into texts."""
 _FIRST_STEP = 200
 _LARGEST_STEP = 25_000
