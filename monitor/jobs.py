@@ -166,7 +166,6 @@ class Scheduler:
 
     def start(self) -> None:
         """Begins; returns at once."""
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler.start()
 
     def stop(self, patience: float = 20.0) -> bool:

@@ -38,8 +38,10 @@ def serving_options(function: Function) -> Function:
 def start_log(settings: Settings) -> None:
     """The log goes to stderr, so that stdout holds nothing but the answer."""
     logging.basicConfig(
-        level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for package in ("monitor", "dashboards"):
+        logging.getLogger(package).setLevel(settings.log_level)
 
 
 @contextmanager
@@ -78,9 +80,8 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, empty: 
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console()
     # In a pipe nothing is gained by folding lines.
-    console.print(table, width=None if console.is_terminal else 400)
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
 def moment(value: datetime | None) -> str:
@@ -95,8 +96,8 @@ def duration(value: timedelta | None) -> str:
     seconds = value.total_seconds()
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.2f} s"
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def _plain(value: Any) -> Any:
