@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
                     viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
                 )
                 for path in PAGES:
-                    wanted = README.get((path, scheme))
+                    wanted = README.get((path, scheme)) if for_readme else None
                     if for_readme and wanted is None:
                         continue
                     page.goto(address + path)
@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _mail(browser: object, folder: Path, target: Path) -> None:
-    mails = sorted((folder / "mails").glob("*.eml"))
+    mails = sorted((folder / "mails").glob("*-opened-*.eml"))
     if not mails:
         return
     message = email.message_from_bytes(mails[0].read_bytes(), policy=email.policy.default)
