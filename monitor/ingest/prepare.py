@@ -26,7 +26,6 @@ MAX_COUNT = 2**31 - 1
 
 MAX_REMEMBERED = 60
 MAX_HARMLESS = 10_000
-_NOTHING: Mapping[str, int] = {}
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2089, 1, 1, tzinfo=UTC)
@@ -65,7 +64,9 @@ def clean(text: str) -> str:
 
 def short(text: str) -> str:
     """A name fit for a column: clean and of bounded length."""
-    return clean(text)[:MAX_NAME]
+    if len(text) > MAX_NAME:
+        text = text[:MAX_NAME]
+    return text if text.isascii() and "\x00" not in text else clean(text)
 
 
 def check_time(moment: datetime, now: datetime) -> None:
@@ -84,6 +85,7 @@ class Preparer:
         self._masks = _Masks(Redactor(settings)) if settings.redaction == "mask" else None
         self._unmasked_projects = frozenset(settings.redaction_off_projects)
         self._limit = settings.max_text_characters
+        self._fit: set[str] = set()
 
     def span(self, project: str, span: Span, now: datetime) -> Span:
         """The span as it may be stored. Raises InputError where it cannot be."""
@@ -94,9 +96,7 @@ class Preparer:
                 raise InputError(f"An identifier is longer than {MAX_IDENTIFIER} characters.")
         if not span.trace_id or not span.span_id:
             raise InputError("A span needs a trace id and a span id.")
-        changes: dict[str, Any] = {
-            name: short(value) for name in _SHORT_FIELDS if (value := getattr(span, name)) and not _is_fit(value)
-        }
+        changes = self._short_fields(span)
         if span.user:
             changes["user"] = self._pseudonyms.of(span.user)
         if span.session_id:
@@ -141,14 +141,26 @@ class Preparer:
             identifier=short(feedback.identifier),
         )
 
+    def _short_fields(self, span: Span) -> dict[str, Any]:
+        """The names of a span that need a change."""
+        values = ((name, getattr(span, name)) for name in _SHORT_FIELDS)
+        return {name: short(value) for name, value in values if value and not self._known_fit(value)}
+
+    def _known_fit(self, value: str) -> bool:
+        """True for a name that needs no change; the ones seen are remembered, since they repeat in every span."""
+        if value in self._fit:
+            return True
+        if len(value) > MAX_NAME or not value.isascii() or "\x00" in value:
+            return False
+        if len(self._fit) >= MAX_HARMLESS:
+            self._fit.clear()
+        self._fit.add(value)
+        return True
+
     def _session(self, work: _Work, session_id: str) -> str:
         """The session id; its pseudonym where it holds personal data, so that sessions stay apart."""
         session_id = short(session_id)
         return session_id if work.text("session_id", session_id) == session_id else self._pseudonyms.of(session_id)
-
-
-def _is_fit(value: str) -> bool:
-    return len(value) <= MAX_NAME and value.isascii() and "\x00" not in value
 
 
 def _plausible(tokens: Tokens) -> Tokens:
@@ -165,17 +177,15 @@ class _Masks:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._harmless: set[str] = set()
+        self.harmless: set[str] = set()
 
     def of(self, text: str) -> tuple[str, Mapping[str, int]]:
         """The masked text, and how much was masked by kind."""
-        if text in self._harmless:
-            return text, _NOTHING
         masked, found = self._redactor.mask(text)
         if not found and len(text) <= MAX_REMEMBERED:
-            if len(self._harmless) >= MAX_HARMLESS:
-                self._harmless.clear()
-            self._harmless.add(text)
+            if len(self.harmless) >= MAX_HARMLESS:
+                self.harmless.clear()
+            self.harmless.add(text)
         return masked, found
 
 
@@ -216,6 +226,8 @@ class _Work:
         return self._within(field, text, self._limit)
 
     def _within(self, field: str, text: str, room: int) -> str:
+        if self._masks is not None and room >= MAX_REMEMBERED and text in self._masks.harmless:
+            return text
         cut = len(text) > room
         text = clean(text[: room + _OVERLAP] if cut else text)
         if self._masks is not None:
