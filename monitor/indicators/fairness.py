@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from monitor.contracts import Evidence, Indicator, Kind, Rule, Signal, Verdict
+from monitor.contracts import Block, Evidence, Indicator, Kind, Rule, Signal, Verdict
+from monitor.profile import merge
 from monitor.stats import words
 from monitor.stats.comparison import Comparison, Sides, compare
 from monitor.stats.intervals import ratio
@@ -22,6 +24,14 @@ _FAMILIES = ("quality", "safety", "usage")
 GAP = "gap"
 NO_GAP = "no relevant gap"
 NOT_ENOUGH = "not enough data"
+
+
+def _whole(blocks: Sequence[Block]) -> Block:
+    """All days as one: both sides share them, so what a day does to everyone is no gap.
+
+    A user who comes on several days counts once a day, which makes small gaps look a little surer than they are.
+    """
+    return Block(blocks[0].start, merge((block.profile for block in blocks), blocks[0].profile.kind))
 
 
 def _tolerance(signal: Signal) -> float:
@@ -49,10 +59,7 @@ def _compute(evidence: Evidence) -> Verdict:
         return Verdict("no_data", f"{evidence.signal.title}: nothing to compare {evidence.segment} with.")
     if users < MIN_USERS or others < MIN_USERS:
         return _not_enough(evidence, users, others, max(MIN_USERS - users, MIN_USERS - others))
-    sides = Sides.of(
-        [block for block in evidence.current if block.profile.n],
-        [block for block in evidence.reference if block.profile.n],
-    )
+    sides = Sides.of([_whole(evidence.current)], [_whole(evidence.reference)])
     if evidence.signal.kind is Kind.FLAG:
         events = min(
             sides.now.total + sides.past.total, sides.now.n + sides.past.n - sides.now.total - sides.past.total
