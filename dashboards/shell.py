@@ -16,6 +16,7 @@ from monitor.contracts import Page
 PRODUCT = "LLMOps monitor"
 THEME = {
     "primaryColor": "indigo",
+    "primaryShade": {"light": 8, "dark": 8},
     "fontFamily": "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
     "fontFamilyMonospace": "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace",
     "defaultRadius": "md",
