@@ -226,9 +226,10 @@ status = os.waitpid(child, 0)[1]
 monitor.log_call(name="parent after", prompt="p")
 def work():
     monitor.log_call(name="worker", prompt="p")
-process = multiprocessing.get_context("fork").Process(target=work)
-process.start()
-process.join()
+for number in range(5):
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
 sys.exit(status)
 """
 
@@ -239,7 +240,7 @@ def test_it_goes_on_after_a_fork_and_sends_at_exit(sink: Sink) -> None:
     )
     assert done.returncode == 0, done.stderr
     names = sorted(call["name"] for call in sink.calls)
-    assert names == ["child", "parent after", "parent before", "worker"]
+    assert names == ["child", "parent after", "parent before", *["worker"] * 5]
 
 
 def test_exit_is_not_held_up_by_a_dead_endpoint() -> None:
@@ -272,6 +273,20 @@ print(elapsed, first, new, sep=";")
     assert new == "['monitor']"
     assert "'monitor.sdk'" not in first
     assert float(elapsed) < 0.1
+
+
+def test_sending_imports_nothing_more() -> None:
+    code = f"""
+import sys
+import monitor
+monitor.init(endpoint="http://127.0.0.1:{free_port()}")
+before = set(sys.modules)
+monitor.log_call(prompt="a" * 5000)
+monitor.flush(0.5)
+print(sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]", "a fork during an import leaves it locked in the child"
 
 
 def test_a_call_costs_the_caller_microseconds(sink: Sink) -> None:

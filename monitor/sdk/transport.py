@@ -1,17 +1,24 @@
-"""One HTTP connection to the server, kept open between batches. Used by the sending thread only."""
+"""One HTTP connection to the server, kept open between batches. Used by the sending thread only.
+
+All that sending needs is imported here, in the thread of whoever reports first: were it imported while sending, a fork
+in that moment would leave the import locked for ever in the child.
+"""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from http.client import HTTPConnection
+# Codecs are modules too, imported when first used: these are for host names and headers.
+for _codec in ("idna", "latin-1", "ascii"):
+    codecs.lookup(_codec)
 
 logger = logging.getLogger("monitor.sdk")
 
@@ -42,8 +49,6 @@ class Transport:
 
     def post(self, path: str, records: Sequence[Mapping[str, Any]]) -> Answer:
         """Sends records; an Answer of status 0 where the server could not be reached or did not answer in time."""
-        from http.client import HTTPException
-
         if not self._host:
             return Answer(UNUSABLE)
         body = json.dumps(records, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -75,8 +80,6 @@ class Transport:
             connection.close()
 
     def _exchange(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        from http.client import HTTPConnection, HTTPSConnection
-
         if self._connection is None:
             maker = HTTPSConnection if self._secure else HTTPConnection
             self._connection = maker(self._host, self._port, timeout=self._timeout_s)
