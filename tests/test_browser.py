@@ -321,8 +321,11 @@ def test_a_chart_leads_to_its_calls_and_follows_the_scheme(browser: Any, filled:
         assert colour() != light, "the choice is kept"
 
         page.locator(".chart-link").first.focus()
-        bar = page.locator(".js-plotly-plot .bars path").nth(1).bounding_box()
+        bars = page.locator(".js-plotly-plot .bars path")
+        boxes = [bars.nth(place).bounding_box() for place in range(bars.count())]
+        bar = max((box for box in boxes if box), key=lambda box: box["height"])
         page.mouse.move(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+        page.wait_for_selector(".js-plotly-plot .hoverlayer .hovertext")
         page.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
         page.wait_for_url("**/explorer?**signal=response_characters**")
         seen.settled()
