@@ -51,7 +51,7 @@ class Finding:
 class Redactor:
     """Finds and masks the kinds that the settings name; all of them where they name none.
 
-    Raises SettingsError for a kind that does not exist.
+    Raises SettingsError for a kind that does not exist and for a region that is not a country code.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -61,7 +61,9 @@ class Redactor:
                 f"MONITOR_REDACTION_KINDS: {', '.join(unknown)} is not a kind; kinds are {', '.join(KINDS)}."
             )
         self._kinds = frozenset(settings.redaction_kinds or KINDS)
-        self._region = settings.default_region
+        self._region = settings.default_region.upper()
+        if not re.fullmatch("[A-Z]{2}", self._region):
+            raise SettingsError("MONITOR_DEFAULT_REGION: must be a country code of two letters, such as US or DE.")
         self._off = settings.redaction == "off"
 
     def mask(self, text: str) -> tuple[str, dict[str, int]]:

@@ -171,6 +171,9 @@ def test_switched_off_masks_nothing() -> None:
 def test_the_region_decides_about_national_numbers() -> None:
     text = "030 901820"
     assert redactor(default_region="DE").mask(text)[0] == "[PHONE]"
+    assert redactor(default_region="de").mask(text)[0] == "[PHONE]"
+    with pytest.raises(SettingsError, match="two letters"):
+        redactor(default_region="Germany")
     assert REDACTOR.mask(text)[0] == text
 
 
