@@ -85,17 +85,19 @@ def _rule(route: Route) -> str:
 
 def _path_values(route: Route) -> dict[str, str]:
     """The identifiers in the address, each as it was before it was escaped. Raises NotFound where some are missing."""
+    if "{" not in route.path:
+        return {}
     environment = flask.request.environ
     address = urlsplit(environment.get("REQUEST_URI") or environment.get("RAW_URI") or "").path
     parts = (address or quote(flask.request.path)).split("/")
-    template = route.path.split("/")
+    template = route.path.split("/")[1:]
     if len(parts) < len(template):
         raise NotFound("There is no such address; a slash in an identifier is written %2F.")
     values = {}
     for name, part in zip(template, parts[-len(template) :], strict=True):
         if name.startswith("{"):
             values[name.strip("{}")] = unquote(part)
-        elif name != part:
+        elif name != unquote(part):
             raise NotFound("There is no such address; a slash in an identifier is written %2F.")
     return values
 

@@ -178,6 +178,12 @@ def test_numbers_are_those_of_the_store(store: Store, settings: Settings, now: d
     assert (trace["total"], trace["items"][0]["span_id"]) == (1, "span/1")
 
 
+def test_behind_a_proxy_that_puts_it_below_a_path(client: FlaskClient) -> None:
+    for route in ROUTES:
+        answer = client.get(example_path(route), base_url="http://localhost/monitor")
+        assert answer.status_code == 200, (route.path, answer.text)
+
+
 def test_costs_are_the_profiles(client: FlaskClient) -> None:
     costs = {item["start"]: item for item in everything(client, "/api/v1/costs", 50)}
     profiles = everything(client, "/api/v1/profiles?segment=%3A&signal=cost_usd", 50)
