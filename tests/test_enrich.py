@@ -165,7 +165,7 @@ def test_a_failing_enricher_loses_only_its_own_signals_of_that_call(
     signals = [row.signals for row in rows(store, tables.Enrichment)]
     assert [("fine" in one, one["calls"]) for one in signals] == [(True, True), (False, True), (True, True)]
     assert {row.name: row.data for row in rows(store, tables.Value)} == {FAILURES + "failing": "1"}
-    assert "Enricher failing failed on a call: ValueError" in caplog.text
+    assert "Enricher failing failed on 1 of 3 calls: ValueError" in caplog.text
     assert "secret text" not in caplog.text
     assert not any("nothing" in one or "broken" in one for one in signals)
 

@@ -56,32 +56,34 @@ def enrich_batch(
     """The signals of each call, in order. `failed` is told the name of an enricher and on how many calls it failed."""
     results: list[dict[str, SignalValue]] = [{} for _ in calls]
     for enricher in enrichers().values():
-        answers, failures = _isolated(enricher, calls, settings)
+        answers, errors = _isolated(enricher, calls, settings)
         for result, answer in zip(results, answers, strict=True):
             result.update((name, value) for name, value in answer.items() if _is_value(value))
-        if failures and failed is not None:
-            failed(enricher.name, failures)
+        if errors:
+            # The message of an error may quote people's text, so only its type is logged.
+            kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
+            _log.warning("Enricher %s failed on %d of %d calls: %s", enricher.name, len(errors), len(calls), kinds)
+            if failed is not None:
+                failed(enricher.name, len(errors))
     return results
 
 
 def _isolated(
     enricher: Enricher, calls: Sequence[Span], settings: Settings
-) -> tuple[list[dict[str, SignalValue]], int]:
-    """The answers, and on how many calls it failed: after a failure each call is tried by itself."""
+) -> tuple[list[dict[str, SignalValue]], list[Exception]]:
+    """The answers, and the errors: after a failure each call is tried by itself."""
     try:
-        return _checked(enricher, calls, settings), 0
+        return _checked(enricher, calls, settings), []
     except Exception as error:
         if len(calls) == 1:
-            # The message of an error may quote people's text, so only its type is logged.
-            _log.warning("Enricher %s failed on a call: %s", enricher.name, type(error).__name__)
-            return [{}], 1
+            return [{}], [error]
     answers: list[dict[str, SignalValue]] = []
-    failures = 0
+    errors: list[Exception] = []
     for call in calls:
         single, failure = _isolated(enricher, [call], settings)
         answers += single
-        failures += failure
-    return answers, failures
+        errors += failure
+    return answers, errors
 
 
 def _checked(enricher: Enricher, calls: Sequence[Span], settings: Settings) -> list[dict[str, SignalValue]]:

@@ -22,10 +22,10 @@ def _one(call: Span, own: PriceList) -> dict[str, SignalValue]:
     cost, source = _cost(call, own)
     values: dict[str, SignalValue] = {"cost_source": source}
     if cost is not None:
-        values["cost_usd"] = cost
+        values["cost_usd"] = round(cost, 12)
     total = call.tokens.input
     if call.tokens.input_cache_read is not None and total:
-        values["cached_share"] = call.tokens.input_cache_read / total
+        values["cached_share"] = round(call.tokens.input_cache_read / total, 4)
     return values
 
 
