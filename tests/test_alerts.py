@@ -10,7 +10,7 @@ import pytest
 from monitor.alerts import summarise, update
 from monitor.alerts.incidents import Decision, Why, decide, home
 from monitor.alerts.rules import DEFAULT_RULE, Move, Phase, Reason, Standing, default_pack, move, rule_of, severity
-from monitor.alerts.telling import contains, title
+from monitor.alerts.telling import contains, in_order, title
 from monitor.contracts import WHOLE, Kind, Rule, Segment, Signal, State
 from monitor.queries import alerts as queries
 from monitor.queries.alerts import AlertRecord
@@ -69,21 +69,25 @@ def test_the_state_machine(phase: Phase, streak: int, state: State, rule: Rule, 
 
 
 @pytest.mark.parametrize(
-    ("said", "state", "severity_now", "notifies", "expected"),
+    ("said", "severity_now", "is_open", "worsened", "notifies", "expected"),
     [
-        ("", "open", "notice", True, Decision("opened", Why.NEW)),
-        ("", "open", "critical", False, Decision(None, Why.QUIET)),
-        ("", "resolved", "critical", True, Decision(None, Why.UNSAID)),
-        ("notice", "open", "notice", True, Decision(None, Why.KNOWN)),
-        ("notice", "open", "critical", True, Decision("worse", Why.WORSE)),
-        ("notice", "open", "serious", True, Decision("worse", Why.WORSE)),
-        ("serious", "open", "critical", True, Decision(None, Why.KNOWN)),
-        ("critical", "resolved", "critical", False, Decision("resolved", Why.OVER)),
-        ("over", "resolved", "critical", True, Decision(None, Why.KNOWN)),
+        ("", "notice", True, False, True, Decision("opened", Why.NEW)),
+        ("", "critical", True, False, False, Decision(None, Why.QUIET)),
+        ("", "critical", False, False, True, Decision(None, Why.UNSAID)),
+        ("notice", "notice", True, False, True, Decision(None, Why.KNOWN)),
+        ("notice", "critical", True, False, True, Decision("worse", Why.WORSE)),
+        ("notice", "serious", True, False, True, Decision("worse", Why.WORSE)),
+        ("serious", "critical", True, False, True, Decision("worse", Why.WORSE)),
+        ("serious", "critical", True, True, True, Decision(None, Why.KNOWN)),
+        ("critical", "critical", True, False, True, Decision(None, Why.KNOWN)),
+        ("critical", "critical", False, True, False, Decision("resolved", Why.OVER)),
+        ("over", "critical", False, True, True, Decision(None, Why.KNOWN)),
     ],
 )
-def test_what_is_said(said: str, state: str, severity_now: str, notifies: bool, expected: Decision) -> None:
-    assert decide(said, state, severity_now, notifies) == expected
+def test_what_is_said(
+    said: str, severity_now: str, is_open: bool, worsened: bool, notifies: bool, expected: Decision
+) -> None:
+    assert decide(said, severity_now, is_open=is_open, worsened=worsened, notifies=notifies) == expected
 
 
 def test_severity_needs_a_worse_side_and_a_large_change() -> None:
@@ -342,6 +346,21 @@ def test_the_narrow_segment_is_named_where_it_explains_the_wide_one() -> None:
 def test_the_wide_segment_is_named_where_the_change_is_everywhere() -> None:
     parts = [record(number, Segment("feature", f"f{number}"), n=250) for number in range(2, 6)]
     assert title([record(1, WHOLE, n=1000), *parts]) == "all traffic: accuracy 84.0% → 51.0%"
+
+
+def test_the_same_calls_under_other_names_come_last() -> None:
+    calls = [
+        record(1, Segment("environment", "production"), n=1000),
+        record(2, WHOLE, n=1000),
+        record(3, Segment("language", "en"), n=995),
+        record(4, Segment("feature", "other"), n=300, after=0.95),
+    ]
+    assert [alert.id for alert in in_order(calls)][:2] == [2, 4]
+
+
+def test_a_change_through_zero_is_never_called_large() -> None:
+    mood = Signal("m", Kind.NUMBER, "M", "M.", "quality")
+    assert severity("bad", mood, 0.04, -0.01) == "serious"
 
 
 def test_worse_is_named_before_different_and_known_before_obscure() -> None:

@@ -16,7 +16,7 @@ from monitor.alerts.telling import in_order, title, worst
 from monitor.clock import from_microseconds, to_microseconds
 from monitor.contracts import Segment
 from monitor.identifiers import new_id
-from monitor.queries.alerts import IncidentRecord, read_incidents
+from monitor.queries.alerts import SEVERITIES, IncidentRecord, read_incidents
 from monitor.store import Store, table_of
 
 # Change points this near are one trouble: the estimate is right to within a day.
@@ -35,7 +35,7 @@ class Why(StrEnum):
     """Why something is said of an incident, or not."""
 
     NEW = "new trouble"
-    WORSE = "what had only moved got worse"
+    WORSE = "worse than when it was last told"
     OVER = "all alerts are resolved"
     KNOWN = "already said"
     UNSAID = "over before anything was said"
@@ -50,15 +50,18 @@ class Decision:
     why: Why
 
 
-def decide(said: str, state: str, severity: str, notifies: bool) -> Decision:
-    """What to say of an incident. `said` is its severity when last told: empty where never, `over` after the end."""
-    if state == "resolved":
+def decide(said: str, severity: str, *, is_open: bool, worsened: bool, notifies: bool) -> Decision:
+    """What to say of an incident.
+
+    `said` is its severity when last told: empty where never, `over` after the end. That it got worse is said once.
+    """
+    if not is_open:
         if said in ("", "over"):
             return Decision(None, Why.KNOWN if said else Why.UNSAID)
         return Decision("resolved", Why.OVER)
     if not said:
         return Decision("opened", Why.NEW) if notifies else Decision(None, Why.QUIET)
-    if said == "notice" and severity != "notice":
+    if not worsened and SEVERITIES.index(severity) > SEVERITIES.index(said):
         return Decision("worse", Why.WORSE)
     return Decision(None, Why.KNOWN)
 
@@ -117,11 +120,13 @@ def refresh(
         since = ordered[0].since
         said = record.detail.get("said", "")
         notifies = any(alert.is_open and alert.detail.get("notify", True) for alert in record.alerts)
-        decision = decide(said, "resolved" if over else "open", severity, notifies)
+        worsened = record.detail.get("worsened", False)
+        decision = decide(said, severity, is_open=not over, worsened=worsened, notifies=notifies)
         if decision.say is not None:
             said = "over" if over else severity
         detail = dict(record.detail) | {
             "said": said,
+            "worsened": worsened or decision.say == "worse",
             "why": str(decision.why),
             "order": [alert.id for alert in ordered],
             "appeared": _appeared(connection, project_id, since, ordered[0].segment),

@@ -19,6 +19,7 @@ DEFAULT_RULE = Rule()
 
 # A change this many times the smallest relevant one, for the worse, is critical.
 CRITICAL_RATIO = 4.0
+LARGE_AROUND_ZERO = 3.0
 
 
 class Phase(StrEnum):
@@ -118,5 +119,6 @@ def size_of_change(signal: Signal, before: float, after: float) -> float:
     if signal.kind is Kind.NUMBER and before > 0 and after > 0:
         return abs(log(after / before)) / log(1 + relevant)
     if signal.kind is Kind.NUMBER:
-        return abs(after - before) / max(abs(before), abs(after), 1e-12) / relevant
+        # Around zero there is no ratio, so a change is never called large by it.
+        return min(abs(after - before) / max(abs(before), abs(after), 1e-12) / relevant, LARGE_AROUND_ZERO)
     return abs(after - before) / relevant

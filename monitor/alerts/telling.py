@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import log2, log10
@@ -14,6 +15,8 @@ from monitor.signals import FEEDBACK_PREFIX, describe
 
 # A part of the traffic explains a wider change where it makes up this share of it.
 EXPLAINS = 0.7
+# Two alerts whose figures differ by less are about the same calls.
+ALIKE = 0.02
 MAX_TITLE = 160
 PAIR_VALUES = " + "
 
@@ -42,13 +45,15 @@ def category_of(alert: AlertRecord) -> str:
 
 
 def weigh(alerts: Sequence[AlertRecord]) -> tuple[dict[int, float], set[int]]:
-    """How much each alert says, by its id: worse before merely different, known signals, large changes, many calls.
+    """How much each alert says, by its id: worse before merely different, known signals, large changes, many calls,
+    segments in which several signals agree.
 
     The second answer are those that repeat another on the same signal. Of two, one inside the other's segment, the wide
     one repeats the narrow one where the narrow one explains it, and the narrow one the wide one where the change is the
     same everywhere; what is repeated weighs as much as its repetition.
     """
-    weights = {alert.id: _own_weight(alert) for alert in alerts}
+    agreeing = Counter(alert.segment for alert in alerts)
+    weights = {alert.id: _own_weight(alert, agreeing[alert.segment]) for alert in alerts}
     repeated: set[int] = set()
     by_signal: dict[str, list[AlertRecord]] = {}
     for alert in alerts:
@@ -56,11 +61,41 @@ def weigh(alerts: Sequence[AlertRecord]) -> tuple[dict[int, float], set[int]]:
     for group in by_signal.values():
         for narrow in sorted(group, key=lambda alert: -_specificity(alert.segment)):
             for wide in group:
+                if _is_twin(narrow, wide):
+                    continue
                 if contains(wide.segment, narrow.segment) and _same_direction(wide, narrow):
                     first, second = (narrow, wide) if explains(narrow, wide) else (wide, narrow)
                     weights[first.id] = max(weights[first.id], weights[second.id])
                     repeated.add(second.id)
+        repeated |= _same_calls(group, repeated)
     return weights, repeated
+
+
+def _same_calls(group: Sequence[AlertRecord], repeated: set[int]) -> set[int]:
+    """Alerts on one signal that are about the same calls as another, by their figures: all but the first are repeated.
+
+    Where the only provider is the only environment, both are the whole traffic under other names.
+    """
+    again: set[int] = set()
+    kept: list[AlertRecord] = []
+    for alert in sorted(group, key=lambda alert: (alert.id not in repeated, _specificity(alert.segment), alert.id)):
+        if any(_is_twin(alert, other) for other in kept):
+            again.add(alert.id)
+        else:
+            kept.append(alert)
+    return again
+
+
+def _is_twin(alert: AlertRecord, other: AlertRecord) -> bool:
+    """True for the same calls under another name; a pair says more than either of its parts and is never a twin."""
+    return "+" not in alert.segment.dimension + other.segment.dimension and _alike(alert, other)
+
+
+def _alike(one: AlertRecord, other: AlertRecord) -> bool:
+    inside, around = _difference(one), _difference(other)
+    if inside is None or around is None or not _same_direction(one, other):
+        return False
+    return abs(one.n - other.n) <= ALIKE * max(one.n, other.n) and abs(inside - around) <= ALIKE * max(inside, around)
 
 
 def contains(wide: Segment, narrow: Segment) -> bool:
@@ -106,11 +141,18 @@ def name_of(signal: Signal) -> str:
 
 
 def headline(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
-    """The most telling alert and, where there is one, a second of the same segment on another kind of signal."""
+    """The most telling alert, and a second one that adds to it.
+
+    The second is the most telling of the worst severity where the first is milder, whatever its segment; else another
+    kind of signal of the same segment.
+    """
     ordered = in_order(alerts)
     if not ordered:
         return []
     first = ordered[0]
+    severity = worst([alert.severity for alert in ordered])
+    if first.severity != severity:
+        return [first, next(alert for alert in ordered if alert.severity == severity)]
     # Two signals of one family (accuracy twice, two lengths) say the same thing twice; another family adds to it.
     others = [
         alert
@@ -136,7 +178,10 @@ def title(alerts: Sequence[AlertRecord], *, arrow: str = wording.ARROW) -> str:
     chosen = headline(alerts)
     if not chosen:
         return ""
-    text = f"{wording.segment_text(chosen[0].segment)}: {', '.join(phrase(alert, arrow=arrow) for alert in chosen)}"
+    text = f"{wording.segment_text(chosen[0].segment)}: {phrase(chosen[0], arrow=arrow)}"
+    for alert in chosen[1:]:
+        elsewhere = f"; {wording.segment_text(alert.segment)}: "
+        text += (", " if alert.segment == chosen[0].segment else elsewhere) + phrase(alert, arrow=arrow)
     return wording.shortened(text, MAX_TITLE)
 
 
@@ -145,12 +190,12 @@ def worst(severities: Sequence[str]) -> str:
     return max(severities, key=SEVERITIES.index)
 
 
-def _own_weight(alert: AlertRecord) -> float:
+def _own_weight(alert: AlertRecord, agreeing: int) -> float:
     signal = signal_of(alert)
-    weight = 400.0 * (SEVERITIES.index(alert.severity) > 0) + 50.0 * _familiarity(signal)
+    weight = 80.0 * (SEVERITIES.index(alert.severity) > 0) + 30.0 * _familiarity(signal)
     if alert.before is not None and alert.after is not None:
-        weight += 40.0 * min(log2(1.0 + size_of_change(signal, alert.before, alert.after)), 6.0)
-    return weight + 30.0 * log10(1.0 + alert.n) + 20.0 * _specificity(alert.segment)
+        weight += 60.0 * min(log2(1.0 + size_of_change(signal, alert.before, alert.after)), 6.0)
+    return weight + 40.0 * log10(1.0 + alert.n) + 20.0 * _specificity(alert.segment) + 12.0 * min(agreeing, 6)
 
 
 def _as_second(alert: AlertRecord) -> float:
@@ -176,6 +221,8 @@ def _difference(alert: AlertRecord) -> float | None:
 
 
 def _same_direction(one: AlertRecord, other: AlertRecord) -> bool:
+    if one.kind is Kind.CATEGORY:
+        return True
     if one.before is None or one.after is None or other.before is None or other.after is None:
         return True
     return (one.after - one.before) * (other.after - other.before) >= 0

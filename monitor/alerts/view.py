@@ -12,9 +12,11 @@ from monitor.alerts.telling import category_of, headline, in_order, is_forecast,
 from monitor.clock import BlockLength, block_start
 from monitor.contracts import Block, Kind, Segment
 from monitor.links import page_link
+from monitor.profile import merge
 from monitor.queries import series
 from monitor.queries.alerts import AlertRecord, IncidentRecord
 from monitor.settings import Settings
+from monitor.signals import FEEDBACK_PREFIX, describe
 from monitor.store import Store
 
 TREND_BEFORE = timedelta(days=20)
@@ -22,6 +24,7 @@ TREND_DAYS = 28
 TREND_PIXELS = 44
 MAX_ROWS = 8
 SIDE = timedelta(days=14)
+JUDGED_BEFORE = timedelta(weeks=6)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Line:
 @dataclass(frozen=True)
 class IncidentView:
     """An incident as a mail shows it. `top` are the most telling changes, `lines` the next, `more` how many are
-    not shown."""
+    not shown; `judged` is what feedback says there that has not changed enough to be certain."""
 
     project: str
     title: str
@@ -78,6 +81,7 @@ class IncidentView:
     lines: tuple[Line, ...]
     more: int
     segments: tuple[str, ...]
+    judged: tuple[str, ...]
     appeared: tuple[str, ...]
     steps: tuple[str, ...]
     calls_before: str
@@ -121,6 +125,7 @@ def incident_view(store: Store, place: Place, record: IncidentRecord, now: datet
         lines=tuple(shown),
         more=len(lines) - len(shown),
         segments=tuple(dict.fromkeys(wording.segment_text(alert.segment) for alert in ordered)),
+        judged=tuple(judged_texts(store, record, first.segment, now)) if record.is_open else (),
         appeared=tuple(appeared_texts(record, now)) if record.is_open else (),
         steps=tuple(steps(record)),
         calls_before=before,
@@ -188,6 +193,29 @@ def appeared_texts(record: IncidentRecord, now: datetime) -> list[str]:
         f"{wording.day(item.first_seen, now)}"
         for item in record.appeared
     ]
+
+
+def judged_texts(store: Store, record: IncidentRecord, segment: Segment, now: datetime) -> list[str]:
+    """What feedback says of the answers in a segment where it did not alarm: before and since, without a claim."""
+    alarmed = {alert.signal for alert in record.alerts if alert.is_open and alert.segment == segment}
+    found = series.read_profiles(
+        store, record.project_id, BlockLength.DAY, record.since - JUDGED_BEFORE, now, segments=[segment]
+    )
+    texts = []
+    for (_, name), blocks in sorted(found.items(), key=lambda item: item[0][1]):
+        kind = blocks[0].profile.kind
+        if name in alarmed or not name.startswith(FEEDBACK_PREFIX) or kind not in (Kind.FLAG, Kind.NUMBER):
+            continue
+        first_after = block_start(record.since, BlockLength.DAY)
+        before = merge((block.profile for block in blocks if block.start < first_after), kind)
+        since = merge((block.profile for block in blocks if block.start >= first_after), kind)
+        if before.n and since.n:
+            signal = describe(name, kind)
+            change = wording.format_change(signal, before.mean, since.mean, with_unit=True)
+            texts.append(
+                f"{name_of(signal)} {change} ({wording.count(before.n)} and {wording.plural(since.n, 'call')})"
+            )
+    return texts
 
 
 def steps(record: IncidentRecord) -> list[str]:
