@@ -34,7 +34,12 @@ CHARACTERS = 1_500
 BATCHES = {1: 2_000, 100: 20_000, 500: 40_000}
 MEGABYTE = 1 << 20
 
-_WORDS = ["river", "water", "flows", "through", "the", "valley", "and", "carries", "sand", "stone", "leaf", "light", "from", "mountain", "to", "sea", "while", "people", "build", "bridges", "mills", "harbours", "write", "letters", "ask", "questions", "about", "weather", "price", "order", "invoice", "delivery", "refund", "account", "password", "reset", "language", "model", "answer", "table", "list", "code", "function", "error", "memory", "network", "server", "client", "request"]
+_PROSE = """
+river water flows through the valley and carries sand stone leaf light from mountain to sea while people build bridges
+mills harbours write letters ask questions about weather price order invoice delivery refund account reset language
+model answer table list code function error memory network server client request
+"""
+_WORDS = _PROSE.split()
 
 
 def text(generator: random.Random, characters: int) -> str:
