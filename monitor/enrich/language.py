@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from monitor.contracts import Enricher, Kind, Signal, SignalValue, each
 from monitor.records import HIDDEN
-from monitor.text.language import UNKNOWN, detect_language, same_language
+from monitor.text.language import UNKNOWN, detect_language, is_long_enough, same_language
 
 if TYPE_CHECKING:
     from monitor.records import Span
@@ -17,7 +17,7 @@ def _languages(call: Span) -> dict[str, SignalValue]:
     prompt = response = ""
     if (text := call.prompt_text) and text != HIDDEN:
         values["language"] = prompt = detect_language(text)
-    if call.has_response:
+    if call.has_response and is_long_enough(call.response):
         values["response_language"] = response = detect_language(call.response)
     if prompt and response and UNKNOWN not in (prompt, response):
         values["language_match"] = same_language(prompt, response)
@@ -44,7 +44,7 @@ language = Enricher(
             "response_language",
             Kind.CATEGORY,
             "Language of the answer",
-            "Language of the response (ISO 639-1), und where it cannot be told.",
+            "Language of the response (ISO 639-1), und where it cannot be told; no value for a word or two.",
             family="drift",
             misleads=_MISLEADS,
         ),

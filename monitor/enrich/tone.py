@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from monitor.records import Span
 
 _SHORT = 60
+# A bare "No" is an answer, not a mood.
+_LEAST_WORDS = 4
 
 
 def _tone(call: Span) -> dict[str, SignalValue]:
@@ -21,14 +23,20 @@ def _tone(call: Span) -> dict[str, SignalValue]:
     prompt = call.prompt_text
     prompt_language = detect_language(prompt) if prompt and prompt != HIDDEN else ""
     if _is_english(prompt, prompt_language, ""):
-        values["prompt_sentiment"] = sentiment(prompt)
+        if _is_sentence(prompt):
+            values["prompt_sentiment"] = sentiment(prompt)
         values["prompt_toxic"] = toxicity(prompt) >= THRESHOLD
     if call.has_response and _is_english(call.response, detect_language(call.response), prompt_language):
-        values["sentiment"] = sentiment(call.response)
+        if _is_sentence(call.response):
+            values["sentiment"] = sentiment(call.response)
         score = toxicity(call.response)
         values["toxicity"] = score
         values["toxic"] = score >= THRESHOLD
     return values
+
+
+def _is_sentence(text: str) -> bool:
+    return len(text[:_SHORT].split()) >= _LEAST_WORDS
 
 
 def _is_english(text: str, language: str, other: str) -> bool:
@@ -44,7 +52,7 @@ _LEXICON = (
     "2,000 characters. Read some of the calls before you act."
 )
 _VADER = (
-    "English only; a word list that knows negation but no irony. First 800 characters, mean over sentences that "
+    "English only, four words or more; knows negation but no irony. First 800 characters, mean over sentences that "
     "say anything."
 )
 

@@ -29,9 +29,21 @@ _ALIKE = ({"no", "nb", "nn", "da"}, {"hr", "bs", "sr", "sh"}, {"id", "ms"}, {"cs
 
 def detect_language(text: str) -> str:
     """The ISO 639-1 code of the language of a text; "und" where there is too little text, or it is unsure."""
+    return _detect(_sample(text))
+
+
+def is_long_enough(text: str) -> bool:
+    """Whether there is enough running text for its language to be told at all."""
+    return _has_letters(_sample(text))
+
+
+def _sample(text: str) -> str:
     sample = without_code(text[: 8 * _CHARACTERS]) if "```" in text else text[: 3 * _CHARACTERS // 2]
-    sample = _NOT_WORDS.sub(" ", sample)[:_CHARACTERS]
-    return _detect(sample)
+    return _NOT_WORDS.sub(" ", sample)[:_CHARACTERS]
+
+
+def _has_letters(sample: str) -> bool:
+    return sum(map(str.isalpha, sample)) >= (_MIN_LETTERS if sample.isascii() else _MIN_OTHER_LETTERS)
 
 
 def same_language(one: str, other: str) -> bool:
@@ -41,8 +53,7 @@ def same_language(one: str, other: str) -> bool:
 
 @functools.lru_cache(maxsize=2048)
 def _detect(sample: str) -> str:
-    letters = sum(map(str.isalpha, sample))
-    if letters < (_MIN_LETTERS if sample.isascii() else _MIN_OTHER_LETTERS) or looks_like_code(sample):
+    if not _has_letters(sample) or looks_like_code(sample):
         return UNKNOWN
     label, confidence = _identifier().classify(sample)
     return _ALIASES.get(label, label) if confidence >= _MIN_CONFIDENCE else UNKNOWN
