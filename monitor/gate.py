@@ -143,7 +143,9 @@ class Gate:
         if request.method not in ("GET", "HEAD", "OPTIONS") and origin and self._key(request) is None:
             asker = host_of(urlsplit(origin).netloc)
             if not asker or asker not in (host, self._public):
-                return Refusal(403, "Another web site may not send this.")
+                return Refusal(
+                    403, "Another web site may not send this; behind a proxy, MONITOR_PUBLIC_URL must name it."
+                )
         return None
 
     def _from_outside(self, request: Request) -> bool:

@@ -217,7 +217,7 @@ def test_jobs_says_what_ran(command: Any, url: str) -> None:
     code, out, _err = command("jobs", "--json", *where)
     assert code == 0
     assert {job["state"] for job in json.loads(out)["jobs"]} == {"never ran"}
-    code, out, _err = command("jobs", *where, "run", "housekeeping")
+    code, out, _err = command("jobs", "run", "housekeeping", *where)
     assert code == 0
     assert out.startswith("housekeeping: 0 rows")
     jobs = {job["job"]: job for job in json.loads(command("jobs", "--json", *where)[1])["jobs"]}

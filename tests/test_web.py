@@ -9,6 +9,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -335,6 +336,14 @@ def test_a_listener_serves_until_it_is_stopped(tmp_path: Path, sqlite_template: 
     settings = Settings(database_url=f"sqlite:///{tmp_path / 'store.db'}", port=0)
     store = Store.open(settings)
     server = web.create_server(settings, store, {"ingest"})
+    asked = threading.Event()
+
+    def slow() -> str:
+        asked.set()
+        time.sleep(1.5)
+        return "answered"
+
+    server.add_url_rule("/slow", "slow", slow)
     listener = web.Listener(server, settings)
     port = int(listener.address.rpartition(":")[2])
     assert listener.address == f"http://127.0.0.1:{port}"
@@ -347,7 +356,16 @@ def test_a_listener_serves_until_it_is_stopped(tmp_path: Path, sqlite_template: 
     assert response.getheader("Server") is None
     with pytest.raises(InputError, match=f"port {port}"):
         web.Listener(server, settings.model_copy(update={"port": port}))
+    response.read()
+    connection.putrequest("POST", "/api/v1/calls")
+    connection.putheader("Content-Length", str(settings.max_body_bytes + 1))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+    connection.request("GET", "/slow")
+    assert asked.wait(20)
     listener.stop()
+    assert connection.getresponse().read() == b"answered"  # what was asked before the end is answered
     thread.join(20)
     assert not thread.is_alive()
     with socket.socket() as caller:

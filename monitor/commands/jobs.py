@@ -65,14 +65,15 @@ def command(context: click.Context, as_json: bool, database_url: str | None) -> 
 
 @command.command("run", help="Run a job now.")
 @click.argument("name")
+@database_option
 @click.pass_obj
-def run(database_url: str | None, name: str) -> None:
+def run(given_before: str | None, name: str, database_url: str | None) -> None:
     from monitor import clock
     from monitor.contracts import JobContext
     from monitor.jobs import named, run_now
 
     job = named(name)
-    with opened(database_url) as (store, settings):
+    with opened(database_url or given_before) as (store, settings):
         outcome = run_now(job, JobContext(store, settings, clock.now()))
     click.echo(f"{outcome.job}: {outcome.note} ({outcome.seconds:.2f} s)")
 
