@@ -164,7 +164,9 @@ def lines(
 
 def stacked(series: Sequence[Series], signal: Signal | None = None) -> go.Figure:
     """Bars over time, one colour a series, on top of each other."""
-    figure = go.Figure([go.Bar(x=list(one.times), y=list(one.values), name=_cut(one.name), **_spoken(one)) for one in series])
+    figure = go.Figure(
+        [go.Bar(x=list(one.times), y=list(one.values), name=_cut(one.name), **_spoken(one)) for one in series]
+    )
     figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(series) > 1)
     figure.update_traces(marker={"line": {"width": 0}})
     _axis(figure, signal)

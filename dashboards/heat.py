@@ -120,7 +120,7 @@ def _short(signal: Signal, verdict: VerdictRecord) -> str:
         if not categories:
             return "moved"
         before, after = categories[0].get("before"), categories[0].get("after")
-    text = wording.format_difference(signal, before, after)
+    text = wording.format_difference(streams.as_judged(signal), before, after)
     return text.replace(" points", " pt").replace(" times as much", "×") or "moved"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dash import dcc, html
@@ -46,8 +47,10 @@ def incident_link(request: Request, incident_id: int) -> str:
 
 
 def signal_of(alert: AlertRecord) -> Signal:
-    """The signal an alert is about."""
-    return describe(alert.signal, alert.kind)
+    """The signal an alert is about, as its figures are to be read; a forecast is named after its indicator."""
+    signal = streams.as_judged(describe(alert.signal, alert.kind))
+    title = alert.detail.get("title")
+    return replace(signal, title=str(title)) if "interval" in alert.detail and title else signal
 
 
 def figures(alert: AlertRecord) -> str:

@@ -66,7 +66,7 @@ def value_of(profile: Profile, category: str) -> float | None:
 
 def _card(request: Request, signal: Signal, verdict: VerdictRecord) -> Any:
     known = rules.indicators().get(verdict.indicator)
-    _value, low, high, n = streams.current_value(verdict)
+    n = streams.current_value(verdict)[3]
     distances = verdict.detail.get("distances") or {}
     facts: list[tuple[str, Any]] = [
         ("Since", wording.moment_text(verdict.since) if verdict.since and verdict.is_trouble else ""),
@@ -95,7 +95,7 @@ def _card(request: Request, signal: Signal, verdict: VerdictRecord) -> Any:
         known.question if known else verdict.indicator,
         verdict.state,
         streams.headline(signal, verdict),
-        interval="" if signal.kind is Kind.CATEGORY else wording.format_interval(signal, low, high),
+        interval=streams.interval(signal, verdict),
         reason=wording.shortened(verdict.reason, 600),
         facts=facts,
         links=links,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from urllib.parse import quote
 
 from dashboards.filters import Request
 from monitor import signals, wording
@@ -43,9 +43,9 @@ def signals_of(request: Request, names: Iterable[str]) -> dict[str, Signal]:
     }
 
 
-def name_of(signal: Signal) -> str:
-    """The title of a signal within a sentence: lower case unless it is an abbreviation."""
-    return signal.title if signal.title[1:2].isupper() else signal.title[:1].lower() + signal.title[1:]
+def as_judged(signal: Signal) -> Signal:
+    """The signal as verdicts on it count: traffic is judged by the number of calls, not by a share of them."""
+    return replace(signal, kind=Kind.NUMBER, unit="calls") if signal.name in _ABOUT_ALL else signal
 
 
 def change_text(signal: Signal, before: float | None, after: float | None) -> str:
@@ -63,7 +63,19 @@ def headline(signal: Signal, verdict: VerdictRecord) -> str:
     if signal.kind is Kind.CATEGORY and categories:
         top = categories[0]
         return f"{wording.shortened(str(top['value']), 40)} {change_text(signal, top['before'], top['after'])}"
-    return change_text(signal, verdict.baseline, current_value(verdict)[0])
+    value = current_value(verdict)[0]
+    if signal.kind is Kind.VECTOR:
+        return wording.MISSING if value is None else f"distance {wording.number(value)}"
+    return change_text(as_judged(signal), verdict.baseline, value)
+
+
+def interval(signal: Signal, verdict: VerdictRecord) -> str:
+    """The 95 % interval of the present value; of a forecast, the range that was expected. Categories have none."""
+    if signal.kind is Kind.CATEGORY:
+        return ""
+    _value, low, high, _n = current_value(verdict)
+    text = wording.format_interval(as_judged(signal), low, high)
+    return text.replace("95% interval", "expected") if "interval" in verdict.detail else text
 
 
 def current_value(verdict: VerdictRecord) -> tuple[float | None, float | None, float | None, int]:
@@ -108,8 +120,3 @@ def both_sides(request: Request, signal: str, segment: Segment, since: datetime)
 def _condition(signal: str) -> str:
     """A name with characters that mean something in a condition cannot be asked for; then all calls are shown."""
     return "" if any(mark in signal for mark in ';:"') else signal
-
-
-def fragment(text: str) -> str:
-    """A text as part of an element's id."""
-    return quote(text, safe="").replace("%", "-")

@@ -11,7 +11,7 @@ from dash import dcc, html
 from dashboards import cards, heat, stream_detail, streams
 from dashboards.filters import Request
 from monitor import wording
-from monitor.contracts import WHOLE, Kind, Page, Signal
+from monitor.contracts import WHOLE, Page, Signal
 from monitor.links import segment_parameter
 from monitor.queries import rules
 from monitor.queries.verdicts import VerdictRecord, latest_verdicts
@@ -142,14 +142,14 @@ def _list(request: Request, found: Sequence[VerdictRecord], signals: Mapping[str
 
 
 def _row(request: Request, verdict: VerdictRecord, signal: Signal) -> list[Any]:
-    _value, low, high, n = streams.current_value(verdict)
+    n = streams.current_value(verdict)[3]
     detail = streams.stream_link(request, verdict.indicator, signal.name, verdict.segment)
     since = verdict.since if verdict.is_trouble else None
     if since is not None:
         calls = streams.both_sides(request, signal.name, verdict.segment, since)[1]
     else:
         calls = streams.calls_link(request, signal.name, verdict.segment, verdict.window_start, verdict.end)
-    interval = "" if signal.kind in (Kind.CATEGORY, Kind.VECTOR) else wording.format_interval(signal, low, high)
+    interval = streams.interval(signal, verdict)
     missing = verdict.detail.get("missing")
     change = f"needs {wording.plural(float(missing), 'more call', 'more calls')}" if missing else ""
     return [

@@ -12,7 +12,7 @@ from dashboards import cards, incidents
 from dashboards.filters import Request
 from monitor import wording
 from monitor.contracts import WHOLE, Kind, Page
-from monitor.queries import alerts, feedback, options, verdicts
+from monitor.queries import alerts, feedback, metrics, options, rules, verdicts
 from monitor.queries.usage import Usage, UsagePoint, change, usage
 from monitor.signals import describe
 
@@ -219,10 +219,14 @@ def _own_health(request: Request) -> Any:
     parts.append(waiting if fresh.pending else "no call waiting to be looked at")
     if counts.failed_notifications:
         parts.append(f"{wording.plural(counts.failed_notifications, 'message')} could not be delivered")
+    jobs = metrics.metrics(request.store).jobs
+    if jobs:
+        parts.append(f"jobs last ran {wording.moment_text(max(jobs.values()))}")
+    own = [name for name, known in rules.indicators().items() if known.family == "pulse"]
     pulse = [
         verdict
-        for verdict in verdicts.latest_verdicts(request.store, request.project_id, request.end, segment=WHOLE)
-        if verdict.indicator.startswith("pulse") and verdict.is_trouble
+        for verdict in verdicts.latest_verdicts(request.store, request.project_id, request.end, indicators=own)
+        if verdict.is_trouble
     ]
     parts += [wording.shortened(verdict.reason, 160) for verdict in pulse]
     state = "moved" if pulse or counts.failed_notifications else "ok"
