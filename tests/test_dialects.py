@@ -477,6 +477,32 @@ def test_evaluation_log_records_become_feedback() -> None:
     assert [item.index for item in batch.rejected] == [2]
 
 
+def test_messages_in_log_records_become_parts_of_their_span() -> None:
+    def record(name: str, body: dict[str, Any], span: str = "b") -> dict[str, Any]:
+        return {
+            "eventName": name,
+            "traceId": "a" * 32,
+            "spanId": span * 16,
+            "timeUnixNano": str(START),
+            "body": any_value(body),
+            "attributes": attributes_of({"gen_ai.system": "openai"}),
+        }
+
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Water."}}
+    records = [
+        record("gen_ai.user.message", {"content": "What is a river?"}),
+        record("gen_ai.choice", choice),
+        record("gen_ai.user.message", {"content": "And a lake?"}, span="c"),
+        record("gen_ai.user.message", {"content": "Lost"}, span=""),
+    ]
+    (batch,) = otlp.read_logs(logs_request(*records), otlp.JSON, lambda named: "p", NOW)
+    first, second = batch.spans
+    assert (first.prompt_text, first.response, first.finish_reason) == ("What is a river?", "Water.", "stop")
+    assert (first.kind, first.provider, first.source) == ("llm", "openai", "otlp log")
+    assert (second.prompt_text, second.span_id) == ("And a lake?", "c" * 16)
+    assert [item.index for item in batch.rejected] == [3]
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

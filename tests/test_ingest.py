@@ -452,3 +452,38 @@ def test_after_close_nothing_is_taken() -> None:
     commits.close()
     with pytest.raises(Busy, match="shutting down"):
         commits.submit([(1, 1)])
+
+
+def parts_of_a_span() -> tuple[Span, Span, Span]:
+    """A span without texts, and two parts of it that came as log records."""
+    whole = a_span(1, prompt=(), response="", model="gpt-4", latency_s=2.0, tags={"plan": "pro"}, source="otlp scope")
+    log = {"tokens": Tokens(), "source": "otlp log scope", "time": whole.time + timedelta(seconds=1)}
+    question = a_span(1, prompt=(Message("user", "Why?"),), response="", **log)
+    answer = a_span(1, prompt=(Message("tool", "42"),), response="Because.", finish_reason="stop", **log)
+    return whole, question, answer
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_span_and_its_messages_become_one_in_any_order(
+    store: Store, ingester: Ingester, order: tuple[int, ...], together: bool
+) -> None:
+    parts = [parts_of_a_span()[index] for index in order]
+    batches = [parts] if together else [[part] for part in parts]
+    for batch in batches:
+        assert ingester.submit(Batch("p", batch), NOW).rejected == ()
+    (stored,) = stored_spans(store)
+    assert stored.response == "Because."
+    assert stored.prompt[0] == Message("user", "Why?")
+    assert (stored.model, stored.latency_s, stored.tokens.input, stored.finish_reason) == ("gpt-4", 2.0, 5, "stop")
+    assert (stored.tags, stored.time, stored.source) == ({"plan": "pro"}, NOW - timedelta(seconds=1), "otlp scope")
+    assert count(store, tables.Pending) == 1
+
+
+def test_messages_that_come_twice_add_nothing(store: Store, ingester: Ingester) -> None:
+    whole, question, _ = parts_of_a_span()
+    ingester.submit(Batch("p", [whole, question]), NOW)
+    again = ingester.submit(Batch("p", [question, whole]), NOW)
+    assert (again.accepted, again.duplicates) == (0, 2)
+    (stored,) = stored_spans(store)
+    assert stored.prompt == (Message("user", "Why?"),)

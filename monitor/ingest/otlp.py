@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from monitor.clock import to_microseconds
 from monitor.errors import InputError
 from monitor.ingest.assemble import EVALUATION_EVENT, evaluation
 from monitor.ingest.batch import Batch, Receipt, Rejection
@@ -18,6 +19,22 @@ from monitor.records import Feedback, Span
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 MAX_REASONS = 5
+
+CONTENT_EVENTS = frozenset(
+    (
+        "gen_ai.client.inference.operation.details",
+        "gen_ai.system.message",
+        "gen_ai.user.message",
+        "gen_ai.assistant.message",
+        "gen_ai.tool.message",
+        "gen_ai.choice",
+        "gen_ai.content.prompt",
+        "gen_ai.content.completion",
+    )
+)
+"""Events that carry messages of the span they were written in."""
+
+_SHARED_ATTRIBUTES = frozenset(("gen_ai.system", "gen_ai.provider.name"))
 
 ProjectOf = Callable[[str], str]
 
@@ -70,7 +87,10 @@ def _add_span(pile: _Pile, raw: RawSpan | InputError, position: int) -> None:
 
 
 def read_logs(body: bytes, encoding: str, project_of: ProjectOf, now: datetime) -> list[Batch]:
-    """The feedback in a logs request: evaluation results. Other log records say nothing of calls and are left out."""
+    """What a logs request says of calls: evaluation results, and messages that belong to a span sent apart from them.
+
+    Log records without either say nothing of calls and are left out.
+    """
     if encoding == JSON:
         from monitor.ingest.otlp_json import read_logs as read
     else:
@@ -79,22 +99,48 @@ def read_logs(body: bytes, encoding: str, project_of: ProjectOf, now: datetime) 
     position = 0
     for resource, logs in read(body):
         pile = _pile(piles, resource, project_of)
+        parts: dict[tuple[str, str], tuple[int, list[RawLog]]] = {}
         for log in logs:
             try:
-                _add_log(pile, log, now)
+                _add_log(pile, log, now, parts, position)
             except InputError as error:
                 pile.rejected.append(Rejection(position, str(error)))
             position += 1
+        for first, part in parts.values():
+            _add_span(pile, _part_of_span(part, now), first)
     return _batches(piles)
 
 
-def _add_log(pile: _Pile, log: RawLog | InputError, now: datetime) -> None:
+def _part_of_span(logs: list[RawLog], now: datetime) -> RawSpan:
+    """What the log records of one span say of it."""
+    first = logs[0]
+    events = [log.event for log in logs]
+    shared = {"gen_ai.operation.name": "chat"}
+    for event in events:
+        shared |= {name: value for name, value in event.attributes.items() if name in _SHARED_ATTRIBUTES}
+    start = min((event.nanoseconds for event in events if event.nanoseconds), default=to_microseconds(now) * 1000)
+    scope = f"log {first.scope}".rstrip()
+    return RawSpan(
+        first.trace_id, first.span_id, "", "", start, 0, False, "", shared, events, (), first.resource, scope
+    )
+
+
+def _add_log(
+    pile: _Pile,
+    log: RawLog | InputError,
+    now: datetime,
+    parts: dict[tuple[str, str], tuple[int, list[RawLog]]],
+    position: int,
+) -> None:
     if isinstance(log, InputError):
         raise log
-    if log.event.name != EVALUATION_EVENT:
+    if log.event.name not in CONTENT_EVENTS and log.event.name != EVALUATION_EVENT:
         return
-    if not log.trace_id:
-        raise InputError("traceId: is missing, so nobody can tell what the evaluation is about.")
+    if not log.trace_id or (log.event.name in CONTENT_EVENTS and not log.span_id):
+        raise InputError("traceId, spanId: are missing, so nobody can tell what the record is about.")
+    if log.event.name in CONTENT_EVENTS:
+        parts.setdefault((log.trace_id, log.span_id), (position, []))[1].append(log)
+        return
     time = moment(log.event.nanoseconds) if log.event.nanoseconds else now
     said = evaluation(log.event, log.trace_id, log.span_id, time)
     if said is None:

@@ -16,6 +16,7 @@ from monitor.clock import from_microseconds, to_microseconds
 from monitor.errors import StoreError, Unavailable
 from monitor.identifiers import new_id
 from monitor.ingest.batch import Receipt, Rejection
+from monitor.ingest.completing import complete
 from monitor.ingest.feedback import write_feedback
 from monitor.ingest.senders import SenderCounts, write_rejects
 from monitor.records import Feedback, Span
@@ -134,6 +135,9 @@ class Writer:
                 if row["kind"] == "llm" and (fresh is None or row["id"] in fresh)
             ],
         )
+        if fresh is not None:
+            texts = {identifier: body for parcel in parcels for identifier, body in parcel.bodies.items()}
+            fresh |= complete(self._store, connection, [row for row in rows if row["id"] not in fresh], texts)
         receipts = []
         for parcel in parcels:
             write_feedback(self._store, connection, parcel.project_id, parcel.feedback, parcel.now)
