@@ -16,11 +16,9 @@ from monitor.contracts import WHOLE, Kind, Segment, Signal
 from monitor.errors import InputError
 from monitor.queries.calls import PAGE, SCAN_TEXT, CallPage, CallRow, FeedbackNote, find_calls
 from monitor.queries.conditions import CallFilter, SignalCondition, parse_conditions
-from monitor.signals import registry
+from monitor.queries.feedback import feedback_names
+from monitor.signals import FEEDBACK_PREFIX, registry
 
-OWN = ("text", "signal", "status", "session", "user", "before", "trace", "span", "offset")
-"""The parameters of the explorer's own."""
-FORM = ("text", "signal", "value", "status")
 _STATUS = [{"value": "ok", "label": "Succeeded"}, {"value": "error", "label": "Failed"}]
 _MARKS = {
     "refusal": "refusal",
@@ -97,11 +95,16 @@ def _form(request: Request) -> Any:
     for signal in registry().values():
         if signal.kind is not Kind.VECTOR and signal.name != "calls":
             groups.setdefault(signal.family.capitalize(), []).append({"value": signal.name, "label": signal.title})
+    said = feedback_names(request.store, request.project_id)
+    if said:
+        groups["Feedback"] = [
+            {"value": FEEDBACK_PREFIX + name, "label": wording.shortened(name.replace("_", " "), 60)} for name in said
+        ]
     data = [{"group": name, "items": _by_label(items)} for name, items in groups.items()]
     return html.Div(
         [
             dmc.TextInput(
-                id={"type": "explorer", "name": "text"},
+                id="explorer-text",
                 label="Text",
                 placeholder="in prompt, answer, context",
                 value=request.parameter("text"),
@@ -109,7 +112,7 @@ def _form(request: Request) -> Any:
                 size="xs",
             ),
             dmc.Select(
-                id={"type": "explorer", "name": "signal"},
+                id="explorer-signal",
                 label="Signal",
                 data=data,
                 placeholder="any",
@@ -119,7 +122,7 @@ def _form(request: Request) -> Any:
                 nothingFoundMessage="No such signal",
             ),
             dmc.TextInput(
-                id={"type": "explorer", "name": "value"},
+                id="explorer-value",
                 label="is",
                 placeholder="true, json, 2..5",
                 value="",
@@ -127,7 +130,7 @@ def _form(request: Request) -> Any:
                 size="xs",
             ),
             dmc.Select(
-                id={"type": "explorer", "name": "status"},
+                id="explorer-status",
                 label="Outcome",
                 data=_STATUS,
                 placeholder="any",
@@ -192,7 +195,7 @@ def _without_segment(request: Request) -> str:
 def condition_text(condition: SignalCondition) -> str:
     """A condition in words: "refusal", "not refusal", "latency at least 2.00 s", "format json"."""
     signal = registry().get(condition.name)
-    title = signal.title if signal else condition.name.removeprefix("feedback.").replace("_", " ").capitalize()
+    title = signal.title if signal else condition.name.removeprefix(FEEDBACK_PREFIX).replace("_", " ").capitalize()
     if condition.measured:
         return f"{title} measured"
     if condition.value is not None:
@@ -213,7 +216,9 @@ def _table(request: Request, page: CallPage, wanted: CallFilter) -> Any:
     shown = [
         condition.name
         for condition in wanted.signals
-        if not condition.name.startswith("feedback.") and condition.name not in _MARKS and condition.name not in _FIXED
+        if not condition.name.startswith(FEEDBACK_PREFIX)
+        and condition.name not in _MARKS
+        and condition.name not in _FIXED
     ]
     rows = [_row(request, row, shown) for row in page.rows]
     extra = [title_of(name) for name in shown]
@@ -325,14 +330,3 @@ def _onward(request: Request, page: CallPage, wanted: CallFilter, before: int | 
     if links:
         said.append(cards.ways(links))
     return html.Nav(said, className="onward", **cards.aria(label="More calls")) if said else None
-
-
-def searched(request: Request, form: Mapping[str, str]) -> str:
-    """The query string of what was put into the form: its signal is added to the conditions there are."""
-    conditions = [part for part in request.parameter("signal").split(";") if part.strip()]
-    if form["signal"]:
-        value = form["value"].replace(";", " ").strip()
-        added = f"{form['signal']}:{value}" if value else form["signal"]
-        conditions = [part for part in conditions if part.partition(":")[0] != form["signal"]] + [added]
-    address = here(request, text=form["text"].strip(), status=form["status"], signal=";".join(conditions))
-    return f"?{address.partition('?')[2]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import Input, Output, State, no_update
+from dash import ClientsideFunction, Input, Output, State
 
 from dashboards import call_list, call_view, trace_view
 from dashboards.filters import Request
@@ -18,27 +18,19 @@ def layout(request: Request) -> Any:
     return call_list.layout(request)
 
 
-def callbacks(app: Any, context: Any) -> None:
-    """The search form writes the address; the page follows."""
-
-    def field(name: str, what: str = "value") -> tuple[dict[str, str], str]:
-        return {"type": "explorer", "name": name}, what
-
-    @app.callback(  # type: ignore[untyped-decorator]
+def callbacks(app: Any, _context: Any) -> None:
+    """The search form writes the address, in the browser (assets/explorer.js); the page follows."""
+    app.clientside_callback(
+        ClientsideFunction("explorer", "search"),
         Output("location", "search", allow_duplicate=True),
         Input("explorer-search", "n_clicks"),
-        Input(*field("text", "n_submit")),
-        Input(*field("value", "n_submit")),
-        *(State(*field(name)) for name in call_list.FORM),
-        State("ask", "data"),
+        Input("explorer-text", "n_submit"),
+        Input("explorer-value", "n_submit"),
+        State("explorer-signal", "value"),
+        State("explorer-status", "value"),
+        State("location", "search"),
         prevent_initial_call=True,
     )
-    def search(clicks: int | None, text_submits: int | None, value_submits: int | None, *given: Any) -> Any:
-        if not (clicks or text_submits or value_submits):
-            return no_update
-        *form, ask = given
-        values = dict(zip(call_list.FORM, (str(part or "") for part in form), strict=True))
-        return call_list.searched(context.asked(ask), values)
 
 
 PAGE = Page("/explorer", "Explorer", "explorer", 8, layout, callbacks)

@@ -20,7 +20,7 @@ SUPPRESSED_BELOW = 20
 """Figures of a group with fewer users than this are not shown: they could tell of single people."""
 _VERDICTS: Mapping[str, tuple[str, str]] = {
     "bad": ("bad", "Gap"),
-    "moved": ("moved", "Gap"),
+    "moved": ("moved", "Gap, served better"),
     "ok": ("ok", "No relevant gap"),
     "too_few": ("too_few", "Not enough data"),
     "no_data": ("no_data", "No data"),
@@ -217,7 +217,7 @@ def _rules(request: Request) -> Any:
         "more than that, and where there are too few it says how many are missing.",
         "Gap: different beyond chance and large enough to matter. No relevant gap: the interval leaves no room for one "
         "that matters. Not enough data: neither is known.",
-        "A gap is not yet discrimination: groups may ask different things. Read the calls of both sides before you judge.",
+        "A gap is not yet discrimination: groups may ask different things. Read the calls of both sides first.",
     ]
     return cards.section(
         "How to read this", cards.card(html.Ul([html.Li(text) for text in points], className="plain-list"))

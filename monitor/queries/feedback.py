@@ -78,6 +78,13 @@ def feedback_series(
     )
 
 
+def feedback_names(store: Store, project_id: int) -> tuple[str, ...]:
+    """The names of all feedback that calls of a project ever got, in order."""
+    with store.read() as connection:
+        found = _names(connection, project_id, BlockLength.DAY, WHOLE)
+    return tuple(signal.removeprefix(FEEDBACK_PREFIX) for signal in found)
+
+
 def comments(
     store: Store,
     project_id: int,
