@@ -1,7 +1,7 @@
 """Spans whose messages come apart from them, as log records: whichever arrives first, the two become one.
 
-A log record makes a part of a span; its source begins with `LOG_SOURCE`. Where a span and such a part meet in the store,
-the span counts and the part fills what it left open.
+A log record makes a part of a span; its source begins with `LOG_SOURCE`. Where a span and such a part meet in the
+store, the span counts and the part fills what it left open.
 """
 
 from __future__ import annotations
