@@ -55,13 +55,14 @@ def flag(share: float) -> Values:
     return values
 
 
-def category(*shares: float) -> Values:
+def category(*shares: float, first: str = "v0") -> Values:
     """Categories; `shift` moves the logit of the first."""
+    names = [first, *(f"v{place}" for place in range(1, len(shares)))]
 
     def values(chance: np.random.Generator, n: int, shift: float) -> Sequence[Any]:
         weights = np.array(shares)
         weights[0] *= np.exp(shift)
-        return [f"v{place}" for place in chance.choice(len(shares), n, p=weights / weights.sum())]
+        return [names[place] for place in chance.choice(len(shares), n, p=weights / weights.sum())]
 
     return values
 

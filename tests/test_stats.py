@@ -171,7 +171,7 @@ def test_a_forecast_follows_growth_and_the_week() -> None:
 def test_windows_lengthen_and_keep_trouble_out_of_the_reference() -> None:
     blocks = simulate(Kind.FLAG, flag(0.5), Traffic(users=12), days=40, seed=1)
     day = blocks[-1].start
-    short, long = windows(blocks, day)
+    short, *_, long = windows(blocks, day)
     assert short.start < day
     assert sum(block.profile.users for block in short.current) >= 30
     assert long.start == day - timedelta(days=6)

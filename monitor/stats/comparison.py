@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import numpy as np
 from scipy.special import stdtrit
@@ -22,6 +23,8 @@ from monitor.stats.ranks import Counts, Ranks
 from monitor.stats.season import season
 from monitor.stats.spread import Spread, spread
 
+UNSETTLED = timedelta(days=7)
+MIN_SETTLED_BLOCKS = 21
 RANK_MARGIN = 0.03
 VECTOR_RELEVANT = 0.2
 MAX_VALUES_COMPARED = 20
@@ -70,22 +73,31 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Sides:
-    """Window and reference, block by block and merged."""
+    """Window and reference, block by block and merged.
+
+    The first `settled` blocks of the reference carry the decision: where the past is long enough these end a week
+    before the window, so that a change that went unproven for some days does not pass for usual wander. What is shown
+    as baseline is the whole reference.
+    """
 
     current: Sequence[Block]
     reference: Sequence[Block]
     now: Profile
     past: Profile
+    settled: int
 
     @classmethod
     def of(cls, current: Sequence[Block], reference: Sequence[Block]) -> Sides:
         """Both sides with their merged profiles; both must have calls."""
         kind = current[0].profile.kind
+        before = current[0].start - UNSETTLED
+        settled = sum(1 for block in reference if block.start < before)
         return cls(
             current,
             reference,
             merge((block.profile for block in current), kind),
             merge((block.profile for block in reference), kind),
+            settled if settled >= MIN_SETTLED_BLOCKS else len(reference),
         )
 
     @property
@@ -100,8 +112,9 @@ class Sides:
 
     def spread(self, current: Floats, reference: Floats, noise: Floats, least_lowered: Floats | float) -> Spread:
         """The difference of block values (window: one row a block), without season, and its variance."""
-        users, window = self.users, self.window_users
-        days = [block.start for block in self.reference]
+        users, window = self.users[: self.settled], self.window_users
+        reference = reference[: self.settled]
+        days = [block.start for block in self.reference[: self.settled]]
         found = season(reference, users, days, [block.start for block in self.current])
         value = window @ (current - found.current) / window.sum()
         return spread(
@@ -148,7 +161,8 @@ def share_limits(sides: Sides, current: Floats, reference: Floats, level: float)
     out in the tails. The wander between blocks and the unknown size of it enter as fewer units: n = p (1 - p) /
     variance, times (z / t)^2.
     """
-    users, window = sides.users, sides.window_users
+    users, window = sides.users[: sides.settled], sides.window_users
+    reference = reference[: sides.settled]
     total = users.sum()
     past = users @ reference / total
     raw = window @ current / window.sum()

@@ -12,6 +12,7 @@ from monitor.stats.judging import MIN_USERS
 
 REFERENCE = timedelta(weeks=8)
 LONG_WINDOW = timedelta(days=7)
+LONGER_LOOKS = (timedelta(days=3), LONG_WINDOW)
 LONG_WINDOW_USERS = 500
 _DAY = timedelta(days=1)
 
@@ -47,8 +48,8 @@ def windows(blocks: Sequence[Block], day: datetime, standing: Standing = HEALTHY
     """The windows that end with `day`, shortest first; none where the day has no block.
 
     The first is the day itself, lengthened up to seven days while it has fewer than 30 users. Where it has fewer than
-    500, seven days are a second look, since a small lasting change needs them; not while an alert is open, nor back
-    into trouble that is over. The reference is the eight weeks before.
+    500, three and seven days are further looks, since a small lasting change needs them; not while an alert is open,
+    nor back into trouble that is over. The reference is the eight weeks before.
     """
     past = [block for block in blocks if block.start <= day]
     if not past or past[-1].start != day:
@@ -65,8 +66,11 @@ def windows(blocks: Sequence[Block], day: datetime, standing: Standing = HEALTHY
         first -= 1
         users += candidates[first].profile.users
     found = [_window(past, candidates[first:], standing)]
-    if standing.open_since is None and users < LONG_WINDOW_USERS and first > 0:
-        found.append(_window(past, candidates, standing))
+    if standing.open_since is None and users < LONG_WINDOW_USERS:
+        for length in LONGER_LOOKS:
+            longer = [block for block in candidates if block.start > day - length]
+            if longer[0].start < found[-1].start:
+                found.append(_window(past, longer, standing))
     return found
 
 
