@@ -151,3 +151,15 @@ def project(store: Store) -> int:
 def now() -> datetime:
     """The moment as of which tests work: `NOW`."""
     return NOW
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes of passwords at a small part of their real cost."""
+    from argon2 import PasswordHasher
+
+    from monitor import auth
+
+    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(auth, "_hasher", lambda: hasher)
+    auth._nobodys_digest.cache_clear()

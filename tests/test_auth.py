@@ -17,13 +17,8 @@ LATER = NOW + timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(quick_hashes: None) -> None:
     """The real cost of a hash is measured in one test; the others need not pay it."""
-    from argon2 import PasswordHasher
-
-    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(auth, "_hasher", lambda: hasher)
-    auth._nobodys_digest.cache_clear()
 
 
 def everything_stored(store: Store) -> str:

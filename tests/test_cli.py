@@ -124,11 +124,12 @@ def count(store: Store, model: Any) -> int:
 def test_help_is_quick_and_lists_every_command() -> None:
     took = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = os.times()
         answer = subprocess.run(
             [sys.executable, "-m", "monitor.cli", "--help"], capture_output=True, text=True, check=True
         )
-        took.append(time.perf_counter() - start)
+        after = os.times()  # of the processor: other tests may keep it busy
+        took.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert min(took) < 0.5
     for name in ("up", "ingest", "dashboard", "worker", "migrate", "jobs", "keys", "users", "check", "import", "score"):
         assert re.search(rf"^  {name} ", answer.stdout, re.MULTILINE), name

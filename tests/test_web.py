@@ -30,6 +30,11 @@ CALL = {"id": "call-1", "model": "gpt-4o", "prompt": "Hello", "response": "Hi"}
 OPEN = {"/healthz", "/readyz", "/login", "/logout"}
 
 
+@pytest.fixture(autouse=True)
+def _quick(quick_hashes: None) -> None:
+    """Logging in costs next to nothing here."""
+
+
 def made(store: Store, settings: Settings, **changes: Any) -> Flask:
     return web.create_server(settings.model_copy(update=changes), store, changes.pop("parts", web.PARTS))
 
