@@ -30,31 +30,43 @@ def heat_table(request: Request, verdicts: Sequence[VerdictRecord], signals: Map
     rows = _rows(cells)
     if not columns or not rows:
         return None
-    head = html.Tr(
-        [
-            html.Th("Signal", scope="col"),
-            *(_head(one) for one in columns),
+    troubled = [name for name in rows if any(_in_trouble(cells.get((name, segment))) for segment in columns)]
+    calm = [name for name in rows if name not in troubled]
+
+    def part(names: Sequence[str], caption: str) -> html.Div:
+        body = [
+            html.Tr(
+                [
+                    html.Th(wording.shortened(signals[name].title, 44), scope="row"),
+                    *(_cell(request, signals[name], cells.get((name, segment))) for segment in columns),
+                ]
+            )
+            for name in names
         ]
-    )
-    body = [
-        html.Tr(
-            [
-                html.Th(wording.shortened(signals[name].title, 44), scope="row"),
-                *(_cell(request, signals[name], cells.get((name, segment))) for segment in columns),
-            ]
+        head = html.Tr([html.Th("Signal", scope="col"), *(_head(one) for one in columns)])
+        return html.Div(
+            html.Table(
+                [html.Caption(caption, className="sr-only"), html.Thead(head), html.Tbody(body)], className="heat"
+            ),
+            className="table-box",
+            tabIndex=0,
+            role="region",
+            **aria(label=caption),
         )
-        for name in rows
-    ]
-    caption = "State of each signal in each segment; a cell leads to its course"
+
+    if not troubled or not calm:
+        return part(rows, "State of each signal in each segment; a cell leads to its course")
     return html.Div(
-        html.Table(
-            [html.Caption(caption, className="sr-only"), html.Thead(head), html.Tbody(body)],
-            className="heat",
-        ),
-        className="table-box",
-        tabIndex=0,
-        role="region",
-        **aria(label=caption),
+        [
+            part(troubled, "Signals in trouble by segment; a cell leads to its course"),
+            html.Details(
+                [
+                    html.Summary(f"{wording.plural(len(calm), 'signal')} without trouble in these segments"),
+                    part(calm, "Signals without trouble by segment; a cell leads to its course"),
+                ],
+                className="fold",
+            ),
+        ]
     )
 
 
@@ -124,6 +136,10 @@ def _short(signal: Signal, verdict: VerdictRecord) -> str:
     return text.replace(" points", " pt").replace(" times as much", "×") or "moved"
 
 
+def _in_trouble(verdict: VerdictRecord | None) -> bool:
+    return verdict is not None and verdict.is_trouble
+
+
 def _head(segment: Segment) -> html.Th:
     text = wording.shortened(wording.segment_text(segment), 44)
-    return html.Th(text, scope="col", title=wording.dimension_text(segment.dimension))
+    return html.Th(html.Span(text), scope="col", title=wording.dimension_text(segment.dimension))

@@ -88,7 +88,9 @@ def appeared_text(appeared: Sequence[Appeared]) -> str:
 
 def next_step(incident: IncidentRecord) -> str:
     """What to do about an open incident, by what else changed when it began."""
-    dimensions = {item.segment.dimension: item.segment.value for item in incident.appeared}
+    dimensions: dict[str, str] = {}
+    for item in incident.appeared:
+        dimensions.setdefault(item.segment.dimension, item.segment.value)
     look = "Read a few calls from both sides to confirm"
     if "prompt_version" in dimensions:
         name = wording.shortened(dimensions["prompt_version"], 60)

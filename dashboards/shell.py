@@ -22,7 +22,7 @@ THEME = {
     "defaultRadius": "md",
     "focusRing": "auto",
 }
-NAVBAR = {"width": 208, "breakpoint": "sm", "collapsed": {"mobile": True, "desktop": False}}
+NAVBAR = {"width": 224, "breakpoint": "sm", "collapsed": {"mobile": True, "desktop": False}}
 
 # Sets the colour scheme before anything is painted, so that a dark page does not flash white.
 INDEX = """<!DOCTYPE html>

@@ -48,6 +48,11 @@ def as_judged(signal: Signal) -> Signal:
     return replace(signal, kind=Kind.NUMBER, unit="calls") if signal.name in _ABOUT_ALL else signal
 
 
+def name_of(signal: Signal) -> str:
+    """The title of a signal within a sentence: lower case unless it is an abbreviation."""
+    return signal.title if signal.title[1:2].isupper() else signal.title[:1].lower() + signal.title[1:]
+
+
 def change_text(signal: Signal, before: float | None, after: float | None) -> str:
     """Before and after: "638 → 4 characters"; a dash where neither is known."""
     if before is None and after is None:

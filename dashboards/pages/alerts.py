@@ -75,17 +75,17 @@ def _messages(request: Request, said: Sequence[NotificationRecord]) -> Any:
     rows = []
     for message in said:
         state, label = _SENT.get(message.state, ("no_data", message.state.capitalize()))
-        subject: Any = wording.shortened(message.subject, 140)
+        subject: Any = wording.shortened(message.subject, 160)
         if message.incident_id is not None:
             subject = cards.link(subject, incidents.incident_link(request, message.incident_id))
         rows.append(
             [
                 html.Span(wording.moment_text(message.created), className="nowrap"),
-                subject,
+                html.Div(subject, className="wide"),
                 _KINDS.get(message.kind, message.kind),
                 message.channel,
                 cards.badge(state, label),
-                html.Span(_attempts(message), className="dim"),
+                html.Span(_attempts(message), className="dim small"),
             ]
         )
     return cards.table(

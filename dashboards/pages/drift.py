@@ -16,7 +16,8 @@ from monitor.links import segment_parameter
 from monitor.queries import rules
 from monitor.queries.verdicts import VerdictRecord, latest_verdicts
 
-MAX_ROWS = 100
+FIRST_ROWS = 30
+MAX_ROWS = 300
 _STATES = {"trouble": "In trouble", "too_few": "Too few calls", "ok": "Healthy", "all": "All"}
 _RANK = {"bad": 0, "moved": 1, "no_data": 2, "too_few": 3, "ok": 4}
 _SORTS: Mapping[str, Callable[[VerdictRecord], Any]] = {
@@ -131,13 +132,26 @@ def _list(request: Request, found: Sequence[VerdictRecord], signals: Mapping[str
         else name
         for name, key in _COLUMNS
     ]
-    rows = [_row(request, verdict, signals[verdict.signal]) for verdict in shown[:MAX_ROWS]]
-    more = len(shown) - MAX_ROWS
+    limit = MAX_ROWS if request.parameter("rows") == "all" else FIRST_ROWS
+    rows = [_row(request, verdict, signals[verdict.signal]) for verdict in shown[:limit]]
     return cards.section(
         "Streams",
         tabs,
         cards.table(head, rows, caption="Streams with state, change and calls", numeric=(6,)),
-        *([cards.note(f"{wording.count(more)} more; choose a segment above to see them.")] if more > 0 else []),
+        _more(request, len(shown), limit, wanted, sort),
+    )
+
+
+def _more(request: Request, number: int, limit: int, state: str, sort: str) -> Any:
+    """How to see what the list leaves out."""
+    if number <= limit:
+        return None
+    if limit == MAX_ROWS:
+        return cards.note(f"{wording.count(number - limit)} more; choose a segment above to see them.")
+    shown = min(number, MAX_ROWS)
+    return html.P(
+        cards.link(f"Show {wording.count(shown)} streams", request.link(rows="all", state=state, sort=sort)),
+        className="note",
     )
 
 

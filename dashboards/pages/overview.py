@@ -128,7 +128,7 @@ def _cards(request: Request, now: Usage, before: Usage) -> list[Any]:
             spark=[point.error_share for point in now.points],
         ),
         cards.number_card(
-            "95% answer within",
+            "95% within",
             wording.MISSING if total.latency.p95 is None else wording.seconds(total.latency.p95),
             symbol="clock",
             change=_relative(total.latency.p95, past.latency.p95, good_down=True),
@@ -181,7 +181,7 @@ def _feedback(request: Request) -> list[Any]:
                 wording.format_value(signal, one.total.mean),
                 symbol="quality",
                 change=cards.Change(moved, better) if moved else None,
-                detail=f"{wording.plural(one.total.n, 'answer')} judged",
+                detail=f"{wording.count(one.total.n)} judged",
                 href=request.link("/quality"),
                 spark=[block.profile.mean for block in one.blocks],
             )
