@@ -98,9 +98,12 @@ def interval_of(profile: Profile) -> tuple[float, float] | None:
     """95 % interval of the mean over users; Wilson's for flags."""
     if profile.kind is Kind.FLAG:
         return wilson(profile.mean, profile.users) if profile.mean is not None else None
-    if profile.kind is Kind.NUMBER:
-        return mean_interval(profile.user_mean or 0.0, profile.user_variance, profile.users) if profile.users else None
-    return None
+    if profile.kind is not Kind.NUMBER or not profile.users:
+        return None
+    bounds = mean_interval(profile.user_mean or 0.0, profile.user_variance, profile.users)
+    if bounds is not None and min(profile.bins, default=0) >= 0:
+        return max(bounds[0], 0.0), bounds[1]  # no value was negative, so neither is their mean
+    return bounds
 
 
 def courses_of(request: Request, signals: Sequence[Signal]) -> dict[str, dict[Segment, list[Block]]]:
@@ -167,13 +170,30 @@ def _brackets(summary: str) -> str:
 
 
 def charts_of(request: Request, signals: Sequence[Signal]) -> list[Any]:
-    """Charts of the numbers and flags among the signals that have data, flags on the side that is worse."""
+    """Charts of the numbers and flags among the signals; flags that never changed are told in one line instead."""
     found = courses_of(request, signals)
-    return [
-        chart(request, signal, found[signal.name], condition=worse_side(signal))
-        for signal in signals
-        if signal.name in found and signal.kind in (Kind.FLAG, Kind.NUMBER)
-    ]
+    drawn: list[Any] = []
+    same: list[str] = []
+    for signal in signals:
+        if signal.name not in found or signal.kind not in (Kind.FLAG, Kind.NUMBER):
+            continue
+        total = merge((block.profile for blocks in found[signal.name].values() for block in blocks), signal.kind)
+        if signal.kind is Kind.FLAG and total.total in (0, total.n):
+            same.append(_unchanged(signal, total))
+        else:
+            drawn.append(chart(request, signal, found[signal.name], condition=worse_side(signal)))
+    parts: list[Any] = [html.Div(drawn, className="two-columns")] if drawn else []
+    if same:
+        parts.append(cards.note(f"The same in every call of the range: {'; '.join(same)}."))
+    return parts
+
+
+def _unchanged(signal: Signal, total: Profile) -> str:
+    """A flag that was set in no call, or in all, with how sure that is."""
+    bounds = interval_of(total)
+    interval = f", {wording.format_interval(signal, *bounds)}" if bounds else ""
+    value = wording.format_value(signal, total.mean)
+    return f"{signal.title} {value} ({wording.plural(total.n, 'call')}{interval})"
 
 
 def worse_side(signal: Signal) -> str:

@@ -154,7 +154,13 @@ def _dimension(
     )
     judged = [verdict for verdict in found if not _hidden(verdict)]
     left_out = {part.segment.value for part in groups} - {verdict.segment.value for verdict in judged}
-    rows = [_row(request, verdict, signals[verdict.signal]) for verdict in judged]
+    told = [verdict for verdict in judged if verdict.value is not None]
+    untold: dict[str, list[VerdictRecord]] = {}
+    for verdict in judged:
+        if verdict.value is None:
+            untold.setdefault(verdict.segment.value, []).append(verdict)
+    rows = [_row(request, verdict, signals[verdict.signal]) for verdict in told]
+    rows += [_waiting(request, group, verdicts, signals) for group, verdicts in untold.items()]
     head = ["Group", "What", "This group", "All others", "Gap", "95% interval", "Users", "Verdict"]
     return cards.section(
         title,
@@ -189,6 +195,27 @@ def _row(request: Request, verdict: VerdictRecord, signal: Signal) -> list[Any]:
         html.Span(_gap_interval(verdict, signal), className="dim nowrap"),
         wording.count(verdict.effective_n),
         html.Div(verdict_text, className="chips"),
+    ]
+
+
+def _waiting(
+    request: Request, group: str, verdicts: Sequence[VerdictRecord], signals: Mapping[str, Signal]
+) -> list[Any]:
+    """One line for all that cannot be compared yet of a group."""
+    names = [signals[verdict.signal].title for verdict in verdicts]
+    missing = [float(verdict.detail["missing"]) for verdict in verdicts if verdict.detail.get("missing")]
+    needs = f"needs {wording.plural(max(missing), 'more user', 'more users')}, here or among the others"
+    what = wording.shortened(", ".join(names), 120)
+    return [
+        cards.link(wording.shortened(group, 60), request.link("/explorer", segment=verdicts[0].segment)),
+        html.Span(what, title=", ".join(names)),
+        *[wording.MISSING] * 3,
+        "",
+        wording.count(max(verdict.effective_n for verdict in verdicts)),
+        html.Div(
+            [cards.badge("too_few", "Not enough data"), html.Span(needs, className="dim") if missing else None],
+            className="chips",
+        ),
     ]
 
 

@@ -49,10 +49,7 @@ def _feedback(request: Request, found: Sequence[FeedbackSeries]) -> list[Any]:
     ordered = sorted(found, key=lambda one: (-one.total.n, one.name))
     signals = [describe(one.signal, one.kind) for one in ordered]
     drawn = family.charts_of(request, signals[:_MOST_CHARTS])
-    return [
-        html.Div(drawn, className="two-columns"),
-        _summary(request, ordered, signals),
-    ]
+    return [*drawn, _summary(request, ordered, signals)]
 
 
 def _summary(request: Request, found: Sequence[FeedbackSeries], signals: Sequence[Signal]) -> Any:
@@ -66,7 +63,7 @@ def _summary(request: Request, found: Sequence[FeedbackSeries], signals: Sequenc
     for one, signal in zip(found, signals, strict=True):
         bounds = family.interval_of(one.total)
         past = before.get(one.signal)
-        moved = "" if past is None else wording.format_difference(signal, past.total.mean, one.total.mean)
+        moved = wording.MISSING if past is None else wording.format_difference(signal, past.total.mean, one.total.mean)
         if one.kind is Kind.CATEGORY:
             top = list(one.total.shares().items())[:3]
             value = ", ".join(f"{wording.shortened(name, 30)} {wording.percent(share)}" for name, share in top)
@@ -91,7 +88,7 @@ def _answers(request: Request) -> Any:
         return cards.section("The answers themselves", cards.nothing("Nothing has been measured in this range yet."))
     return cards.section(
         "The answers themselves",
-        html.Div(drawn, className="two-columns"),
+        *drawn,
         lead="Measured on every answer, whether or not anybody gave feedback.",
     )
 

@@ -22,20 +22,13 @@ _EXAMPLES = 3
 def layout(request: Request) -> Any:
     """The page."""
     signals = family.signals_in("safety")
-    found = family.courses_of(request, signals)
-    drawn = [
-        family.chart(request, signal, found[signal.name], condition=family.worse_side(signal))
-        for signal in signals
-        if signal.name in found and signal.kind in (Kind.FLAG, Kind.NUMBER)
-    ]
-    measured = (
-        html.Div(drawn, className="two-columns") if drawn else cards.nothing("Nothing was measured in this range yet.")
-    )
+    found = family.courses_of(request, [signal for signal in signals if signal.kind is Kind.FLAG])
+    measured = family.charts_of(request, signals) or [cards.nothing("Nothing was measured in this range yet.")]
     return html.Div(
         [
             cards.heading("Safety", "Personal data, secrets, attacks and toxic words, going in and coming out."),
             cards.section("What changed", family.judged(request, family.verdicts_of(request, ["safety"]), "safety")),
-            cards.section("Over time", measured),
+            cards.section("Over time", *measured),
             _masked(request),
             _examples(request, signals, found),
             cards.note(

@@ -95,7 +95,7 @@ def _numbers(request: Request, now: Usage, before: Usage) -> Any:
         ),
         cards.number_card(
             "Tokens",
-            wording.MISSING if tokens is None else wording.count(tokens),
+            wording.MISSING if tokens is None else _compact(tokens),
             symbol="usage",
             change=_change(tokens, _plus(past.input_tokens, past.output_tokens)),
             detail="" if tokens is None else f"{_count(total.input_tokens)} in, {_count(total.output_tokens)} out",
@@ -355,6 +355,14 @@ def _seconds(value: float | None) -> str:
 
 def _count(value: float | None) -> str:
     return wording.MISSING if value is None else wording.count(value)
+
+
+def _compact(value: float) -> str:
+    """A large count in few digits: "1.03 million", "34,512"."""
+    for size, name in ((1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{wording.number(value / size)} {name}"
+    return wording.count(value)
 
 
 def _mean(values: Sequence[float]) -> float | None:
