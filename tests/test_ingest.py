@@ -362,9 +362,12 @@ def test_a_database_that_is_away_is_never_acknowledged(
 
     monkeypatch.setattr(Store, "insert_encoded", away)
     monkeypatch.setattr("monitor.ingest.writer.PAUSE_SECONDS", 0.0)
-    store._projects["p"] = 1
+    monkeypatch.setattr(Store, "project", lambda *_: 1)
     with pytest.raises(Unavailable):
         ingester.submit(Batch("p", [a_span()]), NOW)
+    monkeypatch.setattr(Store, "project", away)
+    with pytest.raises(Unavailable):
+        ingester.submit(Batch("new", [a_span()]), NOW)
     monkeypatch.undo()
     assert count(store, tables.Span) == 0
     assert ingester.records_waiting == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from monitor.clock import to_microseconds
 from monitor.errors import InputError
 from monitor.ingest.batch import Batch, Receipt, Rejection
 from monitor.ingest.buffer import GroupCommit
@@ -21,9 +20,9 @@ class Ingester:
     """Takes batches from any number of threads. Make one a process."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        self._store = store
+        self._writer = Writer(store)
         self._preparer = Preparer(settings, store.secret(settings.secret_key.get_secret_value()))
-        self._commits = GroupCommit[Parcel, Receipt](Writer(store).write, settings.queue_records)
+        self._commits = GroupCommit[Parcel, Receipt](self._writer.write, settings.queue_records)
 
     def submit(self, batch: Batch, now: datetime) -> Receipt:
         """Stores a batch; returns after the commit.
@@ -51,7 +50,7 @@ class Ingester:
 
     def _prepare(self, batch: Batch, now: datetime) -> Parcel:
         name = check_project(batch.project)
-        project_id = self._store.project(name, to_microseconds(now))
+        project_id = self._writer.project(name, now)
         parcel = Parcel(project_id, short(batch.sender), batch.unmapped, now, rejected=list(batch.rejected))
         for index, span in enumerate(batch.spans):
             position = batch.position(index)

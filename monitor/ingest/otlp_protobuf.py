@@ -84,13 +84,8 @@ def _attributes(pairs: Iterable[Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
-        kind = value.WhichOneof("value")
-        if kind == "string_value":
-            result[pair.key] = value.string_value
-        elif kind == "int_value":
-            result[pair.key] = value.int_value
-        else:
-            result[pair.key] = _value(value)
+        # Most are texts, and to look is cheaper than to ask which kind it is.
+        result[pair.key] = value.string_value or _value(value)
     return result
 
 

@@ -25,6 +25,7 @@ from monitor.store import Store, is_transient, table_of
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.1
+AWAY = "The store cannot be written just now; send the records again."
 _LOOKUP = 500
 
 
@@ -80,6 +81,15 @@ class Writer:
         self._store = store
         self._senders = SenderCounts(store)
 
+    def project(self, name: str, now: datetime) -> int:
+        """The id of a project, made where it is new. Raises Unavailable where that cannot be done just now."""
+        try:
+            return self._store.project(name, to_microseconds(now))
+        except DBAPIError as error:
+            if not is_transient(error):
+                raise
+            raise Unavailable(AWAY, 5) from None
+
     def write(self, parcels: Sequence[Parcel]) -> list[Receipt]:
         """Commits the parcels and answers their receipts.
 
@@ -98,7 +108,7 @@ class Writer:
                 if not is_transient(error):
                     return self._take_apart(parcels, error)
                 if attempt == ATTEMPTS:
-                    raise Unavailable("The store cannot be written just now; send the records again.", 5) from None
+                    raise Unavailable(AWAY, 5) from None
                 time.sleep(PAUSE_SECONDS * attempt)
         raise StoreError("The store refused the ids of new records.")
 
