@@ -125,6 +125,7 @@ class Sides:
             noise=noise,
             least_lowered=least_lowered,
             groups=found.groups,
+            window_blocks=len(self.current),
         )
 
     @property

@@ -144,7 +144,7 @@ def explain(signal: Signal, found: Comparison, users: int) -> str:
     )
     if found.direction:
         return f"{subject} {'rose' if found.effect > 0 else 'fell'} {figures}."
-    return f"{subject}: no relevant change, {figures}."
+    return f"{subject}: no relevant change is proven, {figures}."
 
 
 def details(evidence: Evidence, sides: Sides, found: Comparison) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 Model: the value of block b is y_b = mean + season + wander_b + noise_b, where the noise has variance s2 / users_b
 (independent users) and the wander has variance t2 whatever the size of the block: whims of a day, slow changes,
 dependence between users. t2 comes from the reference (the moment estimator of DerSimonian and Laird, Controlled
-Clinical Trials 7, 1986), raised to the upper end of what the number of blocks leaves open, so that a short history
-errs towards silence. Where the blocks scatter clearly less than s2 says (many calls a user, alike), s2 is lowered.
+Clinical Trials 7, 1986, made median-unbiased); how little a short history knows of it enters by Student's t. Where the
+blocks scatter clearly less than s2 says (many calls a user, alike), s2 is lowered.
 
-The window counts as one draw of the wander however many blocks it has, because neighbouring days wander together.
+Neighbouring days wander together, so blocks count as a third of their number where the wander is averaged.
 Misleads when the reference itself holds a change: it then looks like wander and hides the next one.
 """
 
@@ -19,10 +19,9 @@ from scipy.special import chdtri
 
 from monitor.profile import Floats
 
-# The wander of the reference mean: neighbouring days wander together, so they count as a third of their number.
 WANDER_TOGETHER = 3.0
 # Chance that the dispersion is larger than taken.
-DISPERSION_RISK = 0.25
+DISPERSION_RISK = 0.5
 MIN_BLOCKS_TO_LOWER = 10
 _PLENTY = 1e6
 
@@ -53,11 +52,12 @@ def spread(
     noise: Floats,
     least_lowered: Floats | float = 1.0,
     groups: int = 1,
+    window_blocks: int = 1,
 ) -> Spread:
     """`current` is the window's value, `reference` has blocks x coordinates, both without season; `noise` is s2.
 
     `least_lowered` is the least factor by which s2 may be lowered: users / calls where all calls are independent.
-    `groups` is the number of means that were fitted to the reference.
+    `groups` is the number of means that were fitted to the reference, `window_blocks` the blocks of the window.
     """
     total = users.sum()
     mean = users @ reference / total
@@ -71,14 +71,15 @@ def spread(
     own_noise = noise * lowered / current_users
     reference_noise = noise * lowered / total
     reference_wander = wander * min(1.0, WANDER_TOGETHER * (users**2).sum() / total**2)
-    estimated = wander + reference_wander + np.where(lowered < 1, own_noise + reference_noise, 0.0)
+    own_wander = wander * min(1.0, WANDER_TOGETHER / window_blocks)
+    estimated = own_wander + reference_wander + np.where(lowered < 1, own_noise + reference_noise, 0.0)
     known = np.where(lowered < 1, 0.0, own_noise + reference_noise)
     own_degrees = max(current_users + total - 2, 1.0)
     whole = estimated + known
     return Spread(
         mean=mean,
         difference=current - mean,
-        current_variance=own_noise + wander,
+        current_variance=own_noise + own_wander,
         reference_variance=reference_noise + reference_wander,
         degrees=np.minimum(_PLENTY, whole**2 / (estimated**2 / degrees + known**2 / own_degrees + 1e-300)),
     )
