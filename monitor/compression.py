@@ -31,4 +31,7 @@ def decompress(codec: int, data: bytes) -> Body:
     """The body of stored bytes. Raises StoreError for a codec this version does not know."""
     if codec != ZSTD:
         raise StoreError(f"A text was stored with codec {codec}, which this version does not know; upgrade it.")
-    return _decoder.decode(zstandard.ZstdDecompressor().decompress(data))
+    decompressor = getattr(_local, "decompressor", None)
+    if decompressor is None:  # making one costs ten times as much as using it
+        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
+    return _decoder.decode(decompressor.decompress(data))

@@ -59,10 +59,12 @@ def _masked(request: Request) -> Any:
         else f"among the newest {wording.count(LOOKED_AT)}, since {wording.moment_text(masked.since)}"
     )
     lead = "Replaced by typed placeholders before anything was stored; the originals are nowhere in the store."
+    if request.settings.redaction == "off" or request.project in request.settings.redaction_off_projects:
+        return cards.section(
+            "Masked", cards.nothing("Masking is switched off for this project: texts are stored as sent.")
+        )
     if not masked.kinds:
-        off = request.settings.redaction == "off" or request.project in request.settings.redaction_off_projects
-        text = "Masking is switched off for this project." if off else f"Nothing had to be masked {reach}."
-        return cards.section("Masked", cards.nothing(text), lead=lead)
+        return cards.section("Masked", cards.nothing(f"Nothing had to be masked {reach}."), lead=lead)
     whole = sum(masked.kinds.values())
     rows = [
         [
