@@ -178,7 +178,10 @@ def table(
         html.Th(name, scope="col", className="numeric" if place in numeric else "") for place, name in enumerate(head)
     ]
     return html.Div(
-        html.Table([html.Caption(caption, className="sr-only"), html.Thead(html.Tr(columns)), html.Tbody(body)]),
+        html.Table(
+            [html.Caption(caption, className="sr-only"), html.Thead(html.Tr(columns)), html.Tbody(body)],
+            className="many-columns" if len(head) > 3 else "",
+        ),
         className="table-box",
         tabIndex=0,
         role="region",
