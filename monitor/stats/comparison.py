@@ -21,7 +21,7 @@ from monitor.stats import distances
 from monitor.stats.intervals import exact, mean_interval, newcombe, normal_quantile, student_quantile, wilson
 from monitor.stats.ranks import Counts, Ranks
 from monitor.stats.season import season
-from monitor.stats.spread import Spread, spread
+from monitor.stats.spread import Spread, between_users, spread
 
 UNSETTLED = timedelta(days=7)
 MIN_SETTLED_BLOCKS = 21
@@ -370,8 +370,8 @@ def compare_vectors(sides: Sides, relevant: float, level: float) -> Comparison:
     thinly over all coordinates needs more users than one in a few.
     """
     reference, current = _vector_means(sides.reference), _vector_means(sides.current)
-    variance = _between_users(sides.past)
-    own = _between_users(sides.now)
+    variance = between_users(sides.past)
+    own = between_users(sides.now)
     noise = np.maximum(np.maximum(variance, own), 1e-12)
     found = sides.spread(current, reference, noise, sides.least_lowered)
     needed = -stdtrit(found.degrees, level / 2 / len(noise))
@@ -396,11 +396,3 @@ def _vector_means(blocks: Sequence[Block]) -> Floats:
     return np.array(
         [block.profile.vector / block.profile.users for block in blocks if block.profile.vector is not None]
     )
-
-
-def _between_users(profile: Profile) -> Floats:
-    if profile.vector is None or profile.vector_square is None:
-        return np.zeros(1)
-    if profile.users < 2:
-        return np.zeros_like(profile.vector)
-    return np.maximum(0.0, (profile.vector_square - profile.vector**2 / profile.users) / (profile.users - 1))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtri
 
-from monitor.profile import Floats
+from monitor.profile import Floats, Profile
 
 WANDER_TOGETHER = 3.0
 # Chance that the dispersion is larger than taken.
@@ -83,3 +83,12 @@ def spread(
         reference_variance=reference_noise + reference_wander,
         degrees=np.minimum(_PLENTY, whole**2 / (estimated**2 / degrees + known**2 / own_degrees + 1e-300)),
     )
+
+
+def between_users(profile: Profile) -> Floats:
+    """The variance between the users' mean vectors, coordinate by coordinate."""
+    if profile.vector is None or profile.vector_square is None:
+        return np.zeros(1)
+    if profile.users < 2:
+        return np.zeros_like(profile.vector)
+    return np.maximum(0.0, (profile.vector_square - profile.vector**2 / profile.users) / (profile.users - 1))
