@@ -21,6 +21,7 @@ SEVERITIES: Mapping[str, tuple[str, str]] = {
     "notice": ("Moved", "moved"),
 }
 _MOST_SEGMENTS = 3
+_MOST_CHANGES = 3
 _WHAT_NEW = {"model": "model", "release": "release", "prompt_version": "prompt version"}
 
 
@@ -32,7 +33,7 @@ def card(request: Request, incident: IncidentRecord) -> html.Article:
     return html.Article(
         [
             html.Div([html.H3(title), cards.badge(state, label)], className="verdict-head"),
-            html.P(interval_text(lead), className="verdict-reason") if lead else None,
+            _changes(request, incident),
             cards.fact_list(_facts(request, incident)),
             html.P([html.Strong("Next: "), next_step(incident)], className="next-step") if incident.is_open else None,
             cards.ways(ways(request, lead)) if lead else None,
@@ -63,16 +64,15 @@ def figures(alert: AlertRecord) -> str:
     return streams.change_text(signal, alert.before, alert.after)
 
 
-def interval_text(alert: AlertRecord) -> str:
-    """How sure the leading figure is: "Accuracy is 51.1% since then (95% interval 44.0% to 58.1%, 512 calls)."""
-    signal = signal_of(alert)
-    if alert.after is None or alert.kind is Kind.CATEGORY:
-        return wording.shortened(alert.reason, 300)
-    interval = wording.format_interval(signal, alert.low, alert.high)
-    sure = ", ".join(part for part in (interval, wording.plural(alert.n, "call") if alert.n else "") if part)
-    value = wording.format_value(signal, alert.after)
-    was = f", was {wording.format_value(signal, alert.before)}" if alert.before is not None else ""
-    return f"{signal.title} is {value} since then{f' ({sure})' if sure else ''}{was}."
+def evidence(alert: AlertRecord) -> str:
+    """How sure the present figure is: "95% interval 44.0% to 58.1%, 512 calls"."""
+    if alert.kind is Kind.CATEGORY:
+        interval = ""
+    else:
+        interval = wording.format_interval(signal_of(alert), alert.low, alert.high)
+        if "interval" in alert.detail:
+            interval = interval.replace("95% interval", "expected")
+    return ", ".join(part for part in (interval, wording.plural(alert.n, "call") if alert.n else "") if part)
 
 
 def appeared_text(appeared: Sequence[Appeared]) -> str:
@@ -115,6 +115,29 @@ def ways(request: Request, alert: AlertRecord) -> list[tuple[str, str]]:
         ("Calls since", after),
         ("Course and distribution", streams.stream_link(request, alert.indicator, alert.signal, alert.segment)),
     ]
+
+
+def _changes(request: Request, incident: IncidentRecord) -> html.Ul:
+    """The most telling changes, one a signal, each with how sure it is."""
+    shown = list({alert.signal: alert for alert in reversed(incident.alerts)}.values())
+    shown = sorted(shown, key=incident.alerts.index)[:_MOST_CHANGES]
+    lines: list[Any] = []
+    for alert in shown:
+        sure = evidence(alert)
+        what = f"{wording.shortened(wording.segment_text(alert.segment), 60)}, {streams.name_of(signal_of(alert))} "
+        lines.append(
+            html.Li(
+                [
+                    what,
+                    html.Strong(figures(alert)),
+                    html.Span(f" ({sure})" if sure else "", className="dim"),
+                ]
+            )
+        )
+    more = len(incident.alerts) - len(shown)
+    if more > 0:
+        lines.append(html.Li(cards.link(f"and {wording.count(more)} more", incident_link(request, incident.id))))
+    return html.Ul(lines, className="changes")
 
 
 def _facts(request: Request, incident: IncidentRecord) -> list[tuple[str, Any]]:
