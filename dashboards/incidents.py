@@ -118,9 +118,11 @@ def ways(request: Request, alert: AlertRecord) -> list[tuple[str, str]]:
 
 
 def _changes(request: Request, incident: IncidentRecord) -> html.Ul:
-    """The most telling changes, one a signal, each with how sure it is."""
-    shown = list({alert.signal: alert for alert in reversed(incident.alerts)}.values())
-    shown = sorted(shown, key=incident.alerts.index)[:_MOST_CHANGES]
+    """The most telling changes, each with how sure it is: one of each family of signals first, as others repeat it."""
+    families = {alert.signal: signal_of(alert).family for alert in incident.alerts}
+    first = {families[alert.signal]: alert for alert in reversed(incident.alerts)}
+    others = [alert for alert in incident.alerts if alert is not first[families[alert.signal]]]
+    shown = [*sorted(first.values(), key=incident.alerts.index), *others][:_MOST_CHANGES]
     lines: list[Any] = []
     for alert in shown:
         sure = evidence(alert)

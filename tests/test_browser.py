@@ -247,7 +247,13 @@ def test_by_keyboard(browser: Any, filled: str) -> None:
 
         page.focus("#filter-range")
         page.keyboard.press("Enter")
-        page.keyboard.press("ArrowUp")
+        page.wait_for_selector("[role=option]:visible")
+        active = "[role=option][data-combobox-selected]:visible"
+        for _ in range(10):
+            if page.locator(active).all_inner_texts() == ["4 weeks"]:
+                break
+            page.keyboard.press("ArrowUp")
+            page.wait_for_timeout(50)
         page.keyboard.press("Enter")
         page.wait_for_url("**range=28d**")
         seen.settled()
