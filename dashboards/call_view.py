@@ -122,7 +122,7 @@ def _said(detail: CallDetail) -> Any:
         children.append(html.P(f"Cut because of its length: {', '.join(body.truncated)}.", className="dim"))
     if detail.row.masked:
         masks = ", ".join(
-            wording.plural(count, texts.MASKS.get(kind.upper(), kind), texts.MASKS.get(kind.upper(), kind) + "s")
+            f"{texts.MASKS.get(kind.upper(), kind)} ({wording.count(count)})"
             for kind, count in sorted(detail.row.masked.items())
         )
         children.append(html.P(["Masked before it was stored: ", masks, "."], className="dim"))

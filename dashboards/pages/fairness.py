@@ -67,9 +67,10 @@ def _verdicts(request: Request, dimensions: Sequence[str]) -> list[VerdictRecord
 
 
 def _gaps(request: Request, found: Sequence[VerdictRecord], signals: Mapping[str, Signal]) -> Any:
-    gaps = [verdict for verdict in found if verdict.is_trouble]
-    close = sum(verdict.state == "ok" for verdict in found)
-    open_ = sum(verdict.state in ("too_few", "no_data") for verdict in found)
+    told = [verdict for verdict in found if not _hidden(verdict)]
+    gaps = [verdict for verdict in told if verdict.is_trouble]
+    close = sum(verdict.state == "ok" for verdict in told)
+    open_ = len(found) - len(gaps) - close
     counts = (
         f"{wording.plural(len(gaps), 'gap')}, {wording.plural(close, 'comparison')} without a relevant gap, "
         f"{wording.count(open_)} with not enough data to tell."

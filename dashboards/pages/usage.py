@@ -286,7 +286,10 @@ def _table(request: Request, parts: Sequence[Usage], dimension: str, title: str)
         tokens = _plus(total.input_tokens, total.output_tokens)
         rows.append(
             [
-                cards.link(value_in(dimension, part.segment), request.link("/explorer", segment=part.segment)),
+                html.Span(
+                    cards.link(value_in(dimension, part.segment), request.link("/explorer", segment=part.segment)),
+                    className="nowrap",
+                ),
                 wording.count(total.calls),
                 wording.percent(total.calls / whole),
                 wording.MISSING if total.error_share is None else wording.percent(total.error_share),
