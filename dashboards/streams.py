@@ -99,11 +99,11 @@ def stream_link(request: Request, indicator: str, signal: str, segment: Segment)
 
 
 def asked_stream(request: Request) -> tuple[str, str, Segment] | None:
-    """Indicator, signal and segment of such an address; None where it names none."""
+    """Indicator, signal and segment of such an address (the filter's segment unless named); None without a signal."""
     signal, stream = request.parameter("signal"), request.parameter("stream")
-    if not signal or not stream:
+    if not signal:
         return None
-    return request.parameter("indicator"), signal, parse_segment(stream)
+    return request.parameter("indicator"), signal, parse_segment(stream) if stream else request.segment
 
 
 def calls_link(request: Request, signal: str, segment: Segment, start: datetime, end: datetime) -> str:

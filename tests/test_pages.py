@@ -19,6 +19,7 @@ from dashboards import app, bins, charts, shell
 from dashboards.app import Context, create_app, render
 from monitor.contracts import Kind, Page, collect
 from monitor.profile import Profile
+from monitor.queries import alerts
 from monitor.settings import Settings
 from monitor.store import Store
 from tests import seeding
@@ -250,6 +251,17 @@ def test_drift_shows_the_change_in_course_and_distribution(context: Context, sto
     assert sum(after.y) == pytest.approx(1)
     for key in ("PSI", "Jensen-Shannon", "Wasserstein", "KS"):
         assert key in texts(tree)
+
+
+def test_an_address_as_mails_have_it_opens_the_stream(context: Context, store: Store, settings: Settings) -> None:
+    seeding.fill(store, settings, NOW)
+    search = "?segment=model_family%2Bfeature:gpt-4+%2B+prime&signal=response_characters"
+    told = texts(render(PAGES["/drift"], context.request("/drift", search, NOW)))
+    assert "Response length, gpt-4 + prime" in told
+    incident = alerts.open_incidents(store, context.request("/", "", NOW).project_id)[0]
+    told = texts(render(PAGES["/alerts"], context.request("/alerts", f"?incident={incident.id}", NOW)))
+    assert incident.title in told
+    assert "The incident was opened" in told
 
 
 def test_bins_are_round_and_shares_add_up() -> None:
