@@ -173,32 +173,6 @@ def stacked(series: Sequence[Series], signal: Signal | None = None) -> go.Figure
     return figure
 
 
-def ranking(
-    names: Sequence[str],
-    values: Sequence[float],
-    texts: Sequence[str],
-    links: Sequence[str] = (),
-    signal: Signal | None = None,
-) -> go.Figure:
-    """Horizontal bars, the first name on top, each with its text beside it."""
-    figure = go.Figure(
-        go.Bar(
-            x=list(values),
-            y=[_cut(name) for name in names],
-            text=list(texts),
-            textposition="auto",
-            orientation="h",
-            customdata=list(links) or None,
-            hovertext=[f"{_plain(name)}: {text}" for name, text in zip(names, texts, strict=True)],
-            hovertemplate="%{hovertext}<extra></extra>",
-        )
-    )
-    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
-    figure.update_layout(showlegend=False, bargap=0.3)
-    _axis(figure, signal, axis="xaxis")
-    return figure
-
-
 def before_after(
     bars: Bars, *, links: tuple[str, str] = ("", ""), names: tuple[str, str] = ("before", "after"), axis_title: str = ""
 ) -> go.Figure:
@@ -294,7 +268,7 @@ def _spoken(one: Series) -> dict[str, Any]:
     return spoken
 
 
-def _axis(figure: go.Figure, signal: Signal | None, axis: str = "yaxis") -> None:
+def _axis(figure: go.Figure, signal: Signal | None) -> None:
     options: dict[str, Any] = {"rangemode": "tozero", "nticks": 6}
     if signal is not None:
         unit = signal.unit.lower()
@@ -308,7 +282,7 @@ def _axis(figure: go.Figure, signal: Signal | None, axis: str = "yaxis") -> None
             options["tickformat"] = "~s" if signal.good is None and signal.unit else ""
         if signal.name.endswith("sentiment"):
             options["rangemode"] = "normal"
-    figure.update_layout({axis: options})
+    figure.update_layout(yaxis=options)
 
 
 def _plain(text: str) -> str:
