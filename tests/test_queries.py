@@ -23,7 +23,7 @@ from monitor.queries.calls import CallPage, CallRow, find_calls, neighbours
 from monitor.queries.conditions import CallFilter, SignalCondition, parse_conditions
 from monitor.queries.feedback import comments, feedback_series
 from monitor.queries.masked import masked_lately
-from monitor.queries.traces import buckets, call_by_id, call_of, trace_of
+from monitor.queries.traces import buckets, call_of, trace_of
 from monitor.queries.usage import usage, usage_by
 from monitor.records import Message, Span, Tokens
 from monitor.rows import body_row, span_row
@@ -357,7 +357,7 @@ def test_what_is_not_there_is_not_found(shared: Store, filled: int) -> None:
     with pytest.raises(NotFound):
         trace_of(shared, filled, "nope")
     with pytest.raises(NotFound):
-        call_by_id(shared, filled + 1, 5)
+        call_of(shared, filled + 1, f"{0:032x}", f"{0:016x}")
 
 
 def test_a_large_trace_is_paged_in_the_order_of_its_tree(store: Store, project: int) -> None:

@@ -186,7 +186,9 @@ def _row(request: Request, verdict: VerdictRecord, signal: Signal) -> list[Any]:
     missing = verdict.detail.get("missing")
     verdict_text: list[Any] = [cards.badge(state, text)]
     if verdict.state == "too_few" and missing:
-        verdict_text.append(html.Span(f"needs {wording.count(float(missing))} more", className="dim"))
+        verdict_text.append(
+            html.Span(f"needs {wording.plural(float(missing), 'more user', 'more users')}", className="dim")
+        )
     return [
         cards.link(wording.shortened(verdict.segment.value, 60), calls),
         html.Span(wording.shortened(signal.title, 60), title=wording.shortened(verdict.reason, 400)),

@@ -146,12 +146,6 @@ def neighbours(
     return (newer[0] if newer else None), (older[0] if older else None)
 
 
-def calls_by_id(store: Store, project_id: int, ids: Sequence[int]) -> tuple[CallRow, ...]:
-    """The calls with these ids, newest first; those that do not exist are left out."""
-    with store.read() as connection:
-        return _rows(connection, project_id, sorted(ids, reverse=True))
-
-
 class _Walk:
     """Goes through the ids of a range, in one direction, until it has enough or has passed its limit."""
 

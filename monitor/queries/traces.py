@@ -94,12 +94,6 @@ def call_of(store: Store, project_id: int, trace_id: str, span_id: str) -> CallD
         return _detail(connection, project_id, wanted)
 
 
-def call_by_id(store: Store, project_id: int, call_id: int) -> CallDetail:
-    """One span by its id in the store; raises NotFound."""
-    with store.read() as connection:
-        return _detail(connection, project_id, and_(SPAN.c.project_id == project_id, SPAN.c.id == call_id))
-
-
 def trace_of(store: Store, project_id: int, trace_id: str, *, offset: int = 0, limit: int = TRACE_PAGE) -> Trace:
     """A part of a trace; raises NotFound where nothing of it is stored."""
     packed = pack_identifier(trace_id)
