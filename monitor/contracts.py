@@ -61,7 +61,8 @@ class Signal:
     `name` is stored for ever. `good` is the direction that is better, None where neither is. `relevant` is the smallest
     change of the mean worth anyone's attention: relative for numbers (0.1 is ten per cent), absolute for shares of
     flags and categories (0.05 is five points). A value may be absent: "not measured" is never zero. `misleads` says
-    when not to trust it.
+    when not to trust it. `weight` is its share of the false-alarm allowance beside other signals: what people act on
+    first deserves more of it.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Signal:
     good: Direction | None = None
     relevant: float | None = None
     misleads: str = ""
+    weight: float = 1.0
 
     @property
     def relevant_change(self) -> float:
@@ -142,7 +144,7 @@ class Evidence:
 
     `current` is the window under judgement: the newest closed block, or several where traffic is thin. `reference` is
     the healthy past, block by block (for indicators against "others": the rest of the dimension in the same window).
-    `looks` is the number of judgements a quarter that share the false-alarm allowance: streams times windows. `now` is
+    `looks` is one over this judgement's share of the false-alarm allowance of a quarter. `now` is
     the time as of which the judgement is made. `facts` are the monitor's own numbers, for indicators of the pulse.
     `changed` holds, while an alert is open on the stream, every block since its change; `reference` ends before it.
     """

@@ -35,6 +35,8 @@ _WORSE_WHEN_MORE = (
     "unsafe",
     "wrong",
 )
+# What people and evaluators say of answers is the nearest thing to the truth about them.
+FEEDBACK_WEIGHT = 10.0
 
 
 def registry() -> dict[str, Signal]:
@@ -69,6 +71,7 @@ def feedback_signal(name: str, kind: Kind) -> Signal:
         family="quality",
         good=good,
         misleads="Only answers that got this feedback count; who gives feedback is not a fair sample of who asks.",
+        weight=FEEDBACK_WEIGHT,
     )
 
 

@@ -339,9 +339,7 @@ def test_each_closed_day_is_judged_once_in_order_after_downtime(store: Store, se
     assert newest == MONDAY + timedelta(days=18)
     assert run(store, settings, after) > 0
     assert run(store, settings, after) == 0
-    history = verdict_history(
-        store, project, MONDAY, after, indicator="quality", signal="refusal", segment=Segment("feature", "prime")
-    )
+    history = verdict_history(store, project, MONDAY, after, indicator="quality", signal="refusal", segment=WHOLE)
     assert [item.start for item in history] == [MONDAY + timedelta(days=day) for day in range(20)]
     assert [item.state for item in history[:5]] == ["too_few"] * 5
     assert {item.state for item in history[5:18]} == {"ok"}
@@ -358,6 +356,10 @@ def test_each_closed_day_is_judged_once_in_order_after_downtime(store: Store, se
         verdicts_between(store, project, MONDAY, after)
     )
     assert any(item.indicator == "fairness" and item.segment == Segment("language", "fr") for item in worst)
+    judged_apart = {item.segment for item in worst if item.indicator != "fairness"}
+    assert judged_apart == {WHOLE, Segment("language", "en"), Segment("language", "fr")}, (
+        "a segment of all traffic is not"
+    )
 
 
 def test_calls_without_signals_are_waited_for(store: Store, settings: Settings, project: int) -> None:

@@ -129,7 +129,7 @@ def test_a_signal_an_indicator_a_page_and_a_channel_are_one_file_each(
     run_all(JobContext(store, settings, NOW + timedelta(minutes=1)))
 
     project = store.project("toys", 0)
-    found = [verdict for verdict in verdicts.latest(store, project) if verdict.indicator == "toy_manners"]
+    found = [verdict for verdict in verdicts.latest_verdicts(store, project, NOW) if verdict.indicator == "toy_manners"]
     assert [(verdict.state, verdict.value, verdict.n) for verdict in found] == [("bad", 0.5, 60)]
     assert "toys" in (settings.mail_folder.parent / "toy.txt").read_text()
 

@@ -76,6 +76,7 @@ measured = Enricher(
             family="quality",
             good="down",
             relevant=0.02,
+            weight=10.0,
             misleads="Retries inside a client library are seen only if each attempt is reported.",
         ),
         Signal(

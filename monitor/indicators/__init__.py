@@ -43,6 +43,8 @@ LOOKS_A_WINDOW = 3
 # While an alert is open, "is it over?" is asked at the usual 5 %.
 LOOKS_WHILE_OPEN = 20
 DAYS_A_WEEK = 7
+NEARLY_ALL = 0.98
+EVERY_CALL = "calls"
 UNKNOWN_GROUPS = (OTHER, "und")
 _DAY = timedelta(days=1)
 _log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class _Day:
     standings: Mapping[AlertStream, Standing]
     signals: Mapping[str, Signal]
     first: datetime
+    same_as_whole: frozenset[Segment]
     older: dict[Stream, Sequence[Block]] = field(default_factory=dict)
 
     @property
@@ -150,10 +153,15 @@ def _judge_day(
     signals = {
         name: _signal(name, blocks[-1].profile.kind, declared) for (segment, name), blocks in streams.items() if blocks
     }
-    work = _Day(store, settings, project_id, day, now, streams, _standings(store, project_id), signals, first)
+    standings = _standings(store, project_id)
+    work = _Day(store, settings, project_id, day, now, streams, standings, signals, first, _same_as_whole(streams))
     questions = list(_questions(work, pack.values()))
-    looks = len(questions) * WINDOWS_A_QUARTER * LOOKS_A_WINDOW
-    return [row for question in questions if (row := _answer(work, question, looks)) is not None]
+    looks = sum(question.signal.weight for question in questions) * WINDOWS_A_QUARTER * LOOKS_A_WINDOW
+    return [
+        row
+        for question in questions
+        if (row := _answer(work, question, math.ceil(looks / question.signal.weight))) is not None
+    ]
 
 
 def _signal(name: str, kind: Kind, declared: Mapping[str, Signal]) -> Signal:
@@ -174,6 +182,8 @@ def _questions(work: _Day, indicators: Iterable[Indicator]) -> Iterable[_Questio
                 yield from _against_others(work, indicator, signal, segment)
                 continue
             standing = work.standings.get((indicator.name, name, segment.dimension, segment.value), HEALTHY)
+            if segment in work.same_as_whole and standing.open_since is None:
+                continue
             known = _with_older(work, (segment, name), blocks, standing)
             if indicator.overall_only:
                 known = filled(known, max(work.first, known[0].start), work.start)
@@ -183,6 +193,17 @@ def _questions(work: _Day, indicators: Iterable[Indicator]) -> Iterable[_Questio
                 found = windows(known, work.start, standing)
             if found:
                 yield _Question(indicator, signal, segment, found, standing.open_since is not None)
+
+
+def _same_as_whole(streams: Mapping[Stream, Sequence[Block]]) -> frozenset[Segment]:
+    """Segments that hold nearly all traffic: judging them apart would tell the same trouble twice."""
+    calls = {
+        segment: sum(block.profile.n for block in blocks)
+        for (segment, name), blocks in streams.items()
+        if name == EVERY_CALL
+    }
+    whole = calls.pop(WHOLE, 0)
+    return frozenset(segment for segment, n in calls.items() if n >= NEARLY_ALL * whole)
 
 
 def _one_day(window: Window, blocks: Sequence[Block], standing: Standing) -> Window:

@@ -32,6 +32,7 @@ _LEAST_SHARE = 0.005
 _FEW_EVENTS = 20.0
 _UNUSUAL_CONCENTRATION = 2.0
 _CONCENTRATION_PROOF = 3.0
+_MEAN_PROOF = 3.0
 
 
 @dataclass(frozen=True)
@@ -229,9 +230,10 @@ def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
 
     Proven in either of two ways, each at half the level. One: even after every number of the window is brought back by
     the relevant amount, it still tends to be larger (or smaller) than one of the reference. Two: the probability of
-    superiority is past 0.5 -+ 0.03 and the mean has changed by the relevant amount in the same direction (a change of
-    a part of the calls only). Does not see a change that leaves both rank and mean where they were, such as more spread
-    on both sides.
+    superiority is past 0.5 -+ 0.03 and the mean has changed by the relevant amount in the same direction, by more than
+    three standard errors (a change of a part of the calls only; without the errors a small shift of all calls would
+    lend its proof to a chance swing of the mean). Does not see a change that leaves both rank and mean where they were,
+    such as more spread on both sides.
     """
     past_counts = Counts.of([block.profile for block in sides.reference])
     counts = Counts.of([block.profile for block in sides.current])
@@ -257,8 +259,9 @@ def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
     seasonal = float(ranks.mean_after(counts, 0.0)) - 0.5 - shift
     brought_down = ranks.mean_after(counts, -relevant / (1 + relevant)) - 0.5 - seasonal
     brought_up = ranks.mean_after(counts, relevant / (1 - relevant) if relevant < 1 else 1e6) - 0.5 - seasonal
-    up = max(brought_down, shift - RANK_MARGIN if change >= relevant else -1.0) / (error * needed)
-    down = max(-brought_up, -shift - RANK_MARGIN if change <= -relevant else -1.0) / (error * needed)
+    apart = _means_apart(sides, value - baseline)
+    up = max(brought_down, shift - RANK_MARGIN if apart and change >= relevant else -1.0) / (error * needed)
+    down = max(-brought_up, -shift - RANK_MARGIN if apart and change <= -relevant else -1.0) / (error * needed)
     strength = max(up, down)
     direction = (1 if up >= down else -1) if strength > 1 else 0
     if direction and not _spread_over_users(sides, direction):
@@ -307,6 +310,16 @@ def _mean_difference(sides: Sides, effect: float) -> tuple[float, float] | None:
     error = math.sqrt(one / sides.now.users + two / sides.past.users)
     reach = student_quantile(0.05, max(sides.now.users - 1, 1)) * error
     return effect - reach, effect + reach
+
+
+def _means_apart(sides: Sides, effect: float) -> bool:
+    """The larger of both variances counts for both sides: a window that happens to lack the rare large values has
+    hardly any variance of its own."""
+    one, two = sides.now.user_variance, sides.past.user_variance
+    if one is None or two is None:
+        return False
+    error = math.sqrt(max(one, two) * (1 / sides.now.users + 1 / sides.past.users))
+    return abs(effect) > _MEAN_PROOF * error
 
 
 def compare_categories(sides: Sides, relevant: float, level: float) -> Comparison:
