@@ -149,7 +149,7 @@ def test_pages_neither_skip_nor_repeat(shared: Store, filled: int, monkeypatch: 
 
     def _has(shared: Store, project: int, row: CallRow, needle: str) -> bool:
         if row.id not in texts:
-            body = call_by_id(shared, project, row.id).body
+            body = call_of(shared, project, row.trace_id, row.span_id).body
             texts[row.id] = "\n".join((*(one.content for one in body.prompt), body.response, *body.context)).casefold()
         return needle in texts[row.id]
 
