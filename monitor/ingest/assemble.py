@@ -13,8 +13,8 @@ from monitor.ingest.values import number, to_json, try_json, whole
 from monitor.ingest.vocabulary import Sorted, unflatten
 from monitor.records import Feedback, Message, Scalar, Span, SpanKind
 
-# Kinds whose token counts are their own; on the others they are sums over the calls inside.
-_COUNTING = frozenset(("llm", "embedding", "reranker"))
+COUNTING = frozenset(("llm", "embedding", "reranker"))
+"""Kinds whose token counts and costs are their own; on the others they are sums over the calls inside."""
 
 _TOKEN_FIELDS = {
     "input_tokens": "input",
@@ -33,13 +33,16 @@ _IN_METADATA = {
     "session_id": "session",
     "sessionId": "session",
     "thread_id": "session",
+    "threadId": "session",
     "conversation_id": "session",
+    "conversationId": "session",
     "user_id": "user",
     "userId": "user",
     "feature": "feature",
     "environment": "environment",
     "release": "release",
     "prompt_version": "prompt_version",
+    "promptVersion": "prompt_version",
 }
 
 _ANNOTATORS = {"HUMAN": "human", "LLM": "llm", "CODE": "code"}
@@ -60,10 +63,14 @@ def assemble(
     resource = raw.resource
     tags, attributes = _tags(found)
     counts = Counts()
-    if kind in _COUNTING:
+    may_count = kind in COUNTING or kind == "unknown"
+    if may_count:
         for name, target in _TOKEN_FIELDS.items():
             if name in found.fields:
                 setattr(counts, target, whole(found.fields[name]))
+        rule = found.fields.get("usage_rule")
+        if rule in ("inclusive", "exclusive"):
+            counts.rule = rule
     else:
         attributes |= {f"usage.{name}": found.fields[name] for name in _TOKEN_FIELDS if name in found.fields}
     error = _error(raw, found)
@@ -88,10 +95,10 @@ def assemble(
         response_parts=response[1],
         context=context,
         tokens=disjoint(counts),
-        cost_usd=number(found.fields.get("cost")) if kind in _COUNTING else None,
+        cost_usd=number(found.fields.get("cost")) if may_count else None,
         latency_s=raw.seconds,
         time_to_first_token_s=_first_token(found),
-        status="error" if raw.error or "error_type" in found.fields else "ok",
+        status="error" if raw.error or "error_type" in found.fields or "error_message" in found.fields else "ok",
         error=error,
         finish_reason=finish_reason(found.fields.get("finish_reasons")),
         service_tier=found.text("service_tier"),

@@ -9,6 +9,7 @@ import msgspec
 
 from monitor.contracts import Decoded, Dialect, collect
 from monitor.ingest import dialects
+from monitor.ingest.assemble import COUNTING
 from monitor.ingest.raw_span import RawSpan
 from monitor.records import Span, Tokens
 
@@ -36,7 +37,10 @@ def decode_span(raw: RawSpan) -> Decoded:
             other = dialect.decode(raw)
             first = other if first is None else _filled(first, other)
     assert first is not None  # noqa: S101 - the plain dialect takes everything
-    return first
+    if first.span.kind in COUNTING or (first.span.cost_usd is None and first.span.tokens == Tokens()):
+        return first
+    # Some dialect counted before another knew what the span is.
+    return Decoded(msgspec.structs.replace(first.span, tokens=Tokens(), cost_usd=None), first.feedback, first.unmapped)
 
 
 def _filled(first: Decoded, other: Decoded) -> Decoded:

@@ -1,20 +1,22 @@
 """Token counts in disjoint buckets, whatever the sender counted where.
 
 OpenTelemetry and OpenAI count cached tokens as part of the input, Anthropic's API counts them on top, and
-instrumentations mix the two up. Where the cached tokens are more than the input, or a total was sent that adds up only
-with them on top, they came on top (`exclusive`); otherwise they are part of it (`inclusive`).
+instrumentations mix the two up. What is known of the sender counts first; else the total, where one was sent that adds
+up in one way only; else cached tokens that are more than the input came on top (`exclusive`), and others are part of
+it (`inclusive`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from monitor.records import Tokens
 
 
 @dataclass(slots=True)
 class Counts:
-    """Token counts as sent; None where nothing was said."""
+    """Token counts as sent; None where nothing was said. `rule` is how the sender is known to count cached tokens."""
 
     input: int | None = None
     output: int | None = None
@@ -25,6 +27,7 @@ class Counts:
     input_audio: int | None = None
     reasoning: int | None = None
     output_audio: int | None = None
+    rule: Literal["", "inclusive", "exclusive"] = ""
 
 
 def disjoint(counts: Counts) -> Tokens:
@@ -32,23 +35,23 @@ def disjoint(counts: Counts) -> Tokens:
     read, write, write_1h = counts.cache_read, counts.cache_write, counts.cache_write_1h
     if write is not None and write_1h is not None and write >= write_1h:
         write -= write_1h  # the hour's tokens are part of all that were written
-    cached = (read or 0) + (write or 0) + (write_1h or 0)
+    written = (write or 0) + (write_1h or 0)
+    cached = (read or 0) + written
     fresh = counts.input
-    rule = ""
+    rule: Literal["", "inclusive", "exclusive"] = ""
     if fresh is not None and cached:
-        on_top = counts.total is not None and counts.total == fresh + cached + (counts.output or 0)
-        if cached > fresh or on_top:
-            rule = "exclusive"
-        else:
-            rule = "inclusive"
-            fresh -= cached
+        inside = _inside(counts, fresh, read or 0, written)
+        rule = "inclusive" if inside else "exclusive"
+        fresh -= inside
     input_audio = counts.input_audio
     if fresh is not None and input_audio:
         input_audio = min(input_audio, fresh)
         fresh -= input_audio
     text = counts.output
     reasoning, output_audio = counts.reasoning, counts.output_audio
-    for part in (reasoning, output_audio):
+    spoken = (counts.input or 0) + (text or 0)
+    on_top = bool(reasoning) and counts.total in (spoken + (reasoning or 0), spoken + (reasoning or 0) + cached)
+    for part in (0 if on_top else reasoning, output_audio):
         if text is not None and part and part <= text:
             text -= part
     return Tokens(
@@ -60,5 +63,17 @@ def disjoint(counts: Counts) -> Tokens:
         output_text=text,
         output_reasoning=reasoning,
         output_audio=output_audio,
-        rule="exclusive" if rule == "exclusive" else "inclusive" if rule else "",
+        rule=rule,
     )
+
+
+def _inside(counts: Counts, fresh: int, read: int, written: int) -> int:
+    """How many of the cached tokens the input includes: all, none, or only those read or written."""
+    cached = read + written
+    if counts.rule == "exclusive" or (counts.rule == "inclusive" and cached <= fresh):
+        return 0 if counts.rule == "exclusive" else cached
+    if counts.total is not None:
+        twice = fresh + cached + (counts.output or 0) - counts.total
+        if twice in (0, cached, read, written) and twice <= fresh:
+            return twice
+    return 0 if cached > fresh else cached

@@ -12,7 +12,13 @@ from typing import Any
 
 COMMON_FIELDS: dict[str, tuple[str, ...]] = {
     "session": ("session.id", "gen_ai.conversation.id", "llmops.session_id"),
-    "user": ("user.id", "enduser.id", "llmops.user_id"),
+    "user": (
+        "user.id",
+        "enduser.id",
+        "llmops.user_id",
+        "metadata.user_api_key_end_user_id",
+        "metadata.user_api_key_user_id",
+    ),
     "environment": ("deployment.environment.name", "deployment.environment", "llmops.environment"),
     "release": ("service.version", "llmops.release"),
     "feature": ("llmops.feature", "feature", "app.feature"),
@@ -22,8 +28,9 @@ COMMON_FIELDS: dict[str, tuple[str, ...]] = {
     "error_message": ("error.message", "exception.message"),
     "tag_list": ("tag.tags",),
     "metadata": ("metadata",),
+    "withheld": ("metadata.user_api_key_user_email", "metadata.user_api_key_hash", "metadata.requester_ip_address"),
 }
-"""Names that mean the same in every dialect."""
+"""Names that mean the same in every dialect. What is withheld tells who somebody is, and is not kept."""
 
 COMMON_GROUPS: dict[str, str] = {
     "metadata.": "metadata",

@@ -1,4 +1,4 @@
-"""OpenTelemetry `gen_ai.*`, now and before, and the OpenLLMetry names built on it.
+"""OpenTelemetry `gen_ai.*`, now and before, and the names built on it.
 
 Messages come as JSON in attributes, as an event with the same attributes, as one event a message (until 1.36), or
 flattened (`gen_ai.prompt.0.content`). Sources: open-telemetry/semantic-conventions 1.41 and semantic-conventions-genai;
@@ -21,27 +21,21 @@ from monitor.records import Message, SpanKind
 VOCABULARY = Vocabulary(
     fields={
         "operation": ("gen_ai.operation.name", "llm.request.type"),
-        "kind": ("traceloop.span.kind",),
         "provider": ("gen_ai.provider.name", "gen_ai.system"),
         "model": ("gen_ai.response.model",),
         "requested_model": ("gen_ai.request.model",),
-        "session": ("gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id"),
+        "session": ("gen_ai.conversation.id", "session.id"),
         "user": (
             "user.id",
             "enduser.id",
             "gen_ai.user",
             "gen_ai.request.user",
-            "llm.user",
-            "traceloop.association.properties.user_id",
         ),
         "environment": ("deployment.environment.name", "deployment.environment", "gen_ai.environment"),
-        "feature": ("llmops.feature", "gen_ai.workflow.name", "traceloop.workflow.name", "feature", "app.feature"),
+        "feature": ("llmops.feature", "gen_ai.workflow.name", "feature", "app.feature"),
         "prompt_version": (
             "llmops.prompt_version",
             "gen_ai.prompt.version",
-            "traceloop.prompt.version",
-            "traceloop.prompt.version_name",
-            "traceloop.prompt.version_hash",
         ),
         "finish_reasons": (
             "gen_ai.response.finish_reasons",
@@ -62,8 +56,8 @@ VOCABULARY = Vocabulary(
         "system": ("gen_ai.system_instructions",),
         "input_messages": ("gen_ai.input.messages", "gen_ai.prompt"),
         "output_messages": ("gen_ai.output.messages", "gen_ai.completion"),
-        "input": ("traceloop.entity.input", "gen_ai.tool.call.arguments", "gen_ai.retrieval.query.text"),
-        "output": ("traceloop.entity.output", "gen_ai.tool.call.result"),
+        "input": ("gen_ai.tool.call.arguments", "gen_ai.retrieval.query.text"),
+        "output": ("gen_ai.tool.call.result"),
         "documents": ("gen_ai.retrieval.documents",),
         "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens"),
         "output_tokens": (
@@ -103,7 +97,6 @@ VOCABULARY = Vocabulary(
         "gen_ai.completion.": "completions",
         "llm.prompts.": "prompts",
         "llm.completions.": "completions",
-        "traceloop.association.properties.": "metadata",
     },
     kept=(
         "gen_ai.request.",
@@ -128,8 +121,6 @@ VOCABULARY = Vocabulary(
         "llm.request.",
         "llm.headers",
         "llm.is_streaming",
-        "traceloop.entity.",
-        "traceloop.prompt.",
     ),
 )
 
@@ -158,10 +149,6 @@ _OPERATIONS: dict[str, SpanKind] = {
     "invoke_workflow": "chain",
     "execute_task": "chain",
     "fetch_response": "chain",
-    "workflow": "chain",
-    "task": "chain",
-    "agent": "agent",
-    "tool": "tool",
 }
 
 DETAILS_EVENT = "gen_ai.client.inference.operation.details"
@@ -171,7 +158,7 @@ _MESSAGE_EVENTS = {
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
 }
-_BEGINNINGS = ("gen_ai.", "traceloop.", "llm.usage.", "llm.request.type", "llm.prompts.", "llm.completions.")
+_BEGINNINGS = ("gen_ai.", "llm.usage.", "llm.request.type", "llm.prompts.", "llm.completions.")
 
 
 def recognises(attributes: Mapping[str, Any]) -> bool:
@@ -195,10 +182,9 @@ def decode(raw: RawSpan) -> Decoded:
 
 
 def _kind(found: Sorted) -> SpanKind:
-    for name in ("operation", "kind"):
-        kind = _OPERATIONS.get(found.text(name).lower())
-        if kind is not None:
-            return kind
+    kind = _OPERATIONS.get(found.text("operation").lower())
+    if kind is not None:
+        return kind
     asked = any(name in found.fields for name in ("requested_model", "input_messages", "input_tokens"))
     return "llm" if asked or "prompts" in found.groups else "unknown"
 
@@ -214,7 +200,7 @@ def _prompt(raw: RawSpan, found: Sorted) -> tuple[Message, ...]:
     if not messages:
         messages = _content_events(raw, "gen_ai.content.prompt", "gen_ai.prompt", "user")
     if not messages:
-        messages = messages_of(_entity(found.fields.get("input"), "inputs"))
+        messages = messages_of(found.fields.get("input"))
     system = found.fields.get("system")
     if system:
         messages = (_system(system), *messages)
@@ -235,7 +221,7 @@ def _response(raw: RawSpan, found: Sorted) -> tuple[str, str]:
     if not messages:
         messages = _content_events(raw, "gen_ai.content.completion", "gen_ai.completion", "assistant")
     if not messages:
-        messages = messages_of(_entity(found.fields.get("output"), "outputs"), "assistant")
+        messages = messages_of(found.fields.get("output"), "assistant")
     if isinstance(given, list):
         reasons = [item.get("finish_reason") for item in given if isinstance(item, dict)]
     if any(reasons) and "finish_reasons" not in found.fields:
@@ -285,12 +271,6 @@ def _system(value: Any) -> Message:
     if isinstance(value, list):
         return message_of({"role": "system", "parts": value}, "system")
     return Message("system", value if isinstance(value, str) else to_json(value))
-
-
-def _entity(value: Any, key: str) -> Any:
-    """What OpenLLMetry wraps as `{"inputs": ..., "kwargs": ...}`."""
-    inner = try_json(value)
-    return inner.get(key, inner) if isinstance(inner, Mapping) else inner
 
 
 DIALECT = Dialect("gen_ai", 10, recognises, decode)
