@@ -142,24 +142,28 @@ class Sorted:
         return value if isinstance(value, str) else str(value)
 
 
+class _Node(dict[str, Any]):
+    """What names spell, unlike an object that was sent as a value."""
+
+
 def unflatten(entries: Sequence[tuple[str, Any]]) -> Any:
     """The nested value that flattened names spell: `0.message.role` is the role of the message of the first item."""
-    root: dict[str, Any] = {}
+    root = _Node()
     for path, value in entries:
         node = root
         *parents, last = path.split(".", 11)
         for name in parents:
             child = node.get(name)
-            if not isinstance(child, dict):
-                child = node[name] = {}
+            if not isinstance(child, _Node):
+                child = node[name] = _Node()
             node = child
-        if not isinstance(node.get(last), dict):
+        if not isinstance(node.get(last), _Node):
             node[last] = value
     return _listed(root)
 
 
 def _listed(node: Any) -> Any:
-    if not isinstance(node, dict):
+    if not isinstance(node, _Node):
         return node
     if node and all(name.isdecimal() and len(name) < 7 for name in node):
         return [_listed(node[name]) for name in sorted(node, key=int)]

@@ -75,7 +75,7 @@ def decode(raw: RawSpan) -> Decoded:
         entries[:] = [(name, _plain(value)) for name, value in entries if not name.startswith("mlflow.")]
     kind = _KINDS.get(found.text("kind").upper(), "chain" if not raw.parent_id else "unknown")
     fields |= usage_of(fields.get("usage"))
-    if fields.get("format") in _COUNTED_APART:
+    if found.text("format") in _COUNTED_APART:
         fields["usage_rule"] = "exclusive"
     costs = fields.get("costs")
     if isinstance(costs, Mapping):
