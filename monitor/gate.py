@@ -29,7 +29,7 @@ Part = Literal["ingest", "api", "dashboard"]
 Need = Literal["nothing", "write", "read", "login"]
 
 _OPEN = ("/healthz", "/readyz", "/login", "/logout")
-_WRITE = ("/v1/", "/api/v1/calls", "/api/v1/feedback")
+_WRITE = ("/v1/", "/api/v1/calls", "/api/v1/feedback", "/api/public/otel/v1/traces")
 _READ = ("/api/", "/metrics", "/openapi.json", "/docs")
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 

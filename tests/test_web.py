@@ -24,6 +24,7 @@ from monitor.clock import now
 from monitor.errors import InputError, SettingsError
 from monitor.settings import Settings
 from monitor.store import Store, table_of
+from tests.telemetry import body_of, otlp_span
 
 PASSWORD = "correct horse battery"
 CALL = {"id": "call-1", "model": "gpt-4o", "prompt": "Hello", "response": "Hi"}
@@ -170,6 +171,17 @@ def test_keys_come_as_bearer_as_header_and_as_basic_password(far: FlaskClient) -
         assert response.status_code == 401
         assert "valid key" in response.get_json()["error"]
         assert "Bearer" in response.headers["WWW-Authenticate"]
+
+
+def test_the_sdks_of_langfuse_send_to_the_path_they_know(far: FlaskClient) -> None:
+    token = far.application.extensions["keys"]["write"]
+    span = otlp_span(1, {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o"})
+    given = {"data": body_of(span), "content_type": "application/json"}
+    path = "/api/public/otel/v1/traces"
+    assert far.post(path, **given).status_code == 401
+    basic = base64.b64encode(f"pk-lf-any:{token}".encode()).decode()
+    assert far.post(path, **given, headers={"Authorization": f"Basic {basic}"}).status_code == 200
+    assert far.post(path, **given, headers=key(far, "read")).status_code == 403
 
 
 def test_people_log_in_and_out(far: FlaskClient) -> None:

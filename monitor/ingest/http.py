@@ -23,6 +23,9 @@ PROJECT_HEADERS = ("x-project", "x-llmops-project")
 MAX_RECORDS = 10_000
 _CHUNK = 1 << 20
 
+LANGFUSE_TRACES = "/api/public/otel/v1/traces"
+"""Where the SDKs of Langfuse send OpenTelemetry, below the address they are given."""
+
 # google.rpc.Code
 _CODES = {400: 3, 413: 8, 415: 3, 422: 3, 429: 8, 500: 13, 503: 14}
 
@@ -35,6 +38,7 @@ def blueprint(ingester: Ingester, settings: Settings) -> Blueprint:
     """The routes that take records. A project that authentication put into `flask.g.project` cannot be overridden."""
     routes = Blueprint("ingest", __name__)
 
+    @routes.post(LANGFUSE_TRACES)
     @routes.post("/v1/traces")
     def traces() -> Response:
         return _otlp("rejectedSpans", lambda body, encoding: otlp.read_traces(body, encoding, project_of))
