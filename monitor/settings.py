@@ -51,6 +51,9 @@ class Settings(BaseSettings):
         "Pairs of dimensions that are sliced together, as one+two.", ("model_family+feature",)
     )
     group_dimensions: Names = _names("Dimensions whose values are compared for fairness.", ("language", "tag.group"))
+    alarm_budget: float = Field(
+        1.0, gt=0, le=1000, description="False alarms a quarter that a project accepts, over everything it watches."
+    )
     redaction: str = Field(
         "mask",
         pattern="^(mask|off)$",

@@ -94,6 +94,14 @@ def judge(store: Store, settings: Settings, now: datetime) -> int:
     )
 
 
+def skip_days(store: Store, project: str, until: datetime) -> None:
+    """Days that begin before `until` are not judged: they only teach what is usual."""
+    first = block_start(until, BlockLength.DAY)
+    first += _DAY if first < until else timedelta()
+    project_id = store.project(project, to_microseconds(until))
+    _save(store, [], _mark_name("judged", project_id), first - _DAY)
+
+
 def _judge_next_day(
     store: Store, settings: Settings, project_id: int, now: datetime, pack: Mapping[str, Indicator]
 ) -> int:
@@ -157,6 +165,7 @@ def _judge_day(
     work = _Day(store, settings, project_id, day, now, streams, standings, signals, first, _same_as_whole(streams))
     questions = list(_questions(work, pack.values()))
     looks = sum(question.signal.weight for question in questions) * WINDOWS_A_QUARTER * LOOKS_A_WINDOW
+    looks /= settings.alarm_budget
     return [
         row
         for question in questions

@@ -1,8 +1,8 @@
 """From evidence to a verdict, for indicators that ask whether a stream changed against its own past.
 
-The false-alarm allowance is one a quarter and project, shared equally by all judgements of the quarter (Bonferroni):
-a judgement may be wrong with probability 1 / looks. While an alert is open the question is only whether the trouble is
-over: the driver then passes few looks, and half the relevant change is enough to stay in trouble.
+The false-alarm allowance of a quarter (`alarm_budget` of the settings) is shared by all judgements of the quarter by
+weight (Bonferroni): a judgement may be wrong with probability 1 / looks. While an alert is open the question is only
+whether the trouble is over: the driver then passes few looks, and half the relevant change is enough to stay in trouble.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from monitor.stats.change_point import change_point
 from monitor.stats.comparison import VECTOR_RELEVANT, Comparison, Sides, compare
 from monitor.stats.power import users_needed
 
-ALLOWED_FALSE_ALARMS = 1.0
 MIN_USERS = 30
 MIN_REFERENCE_BLOCKS = 5
 MIN_REFERENCE_USERS = 60
@@ -29,7 +28,7 @@ _LARGEST_LEVEL = 0.05
 
 def level_of(evidence: Evidence) -> float:
     """The probability of a false alarm that this one judgement may have."""
-    return min(_LARGEST_LEVEL, ALLOWED_FALSE_ALARMS / max(evidence.looks, 1))
+    return min(_LARGEST_LEVEL, 1 / max(evidence.looks, 1))
 
 
 def relevant_change(evidence: Evidence) -> float:
