@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import select
 from monitor import tables
 from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import WHOLE, Kind, Segment
+from monitor.dirty import mark_times
 from monitor.identifiers import new_id
 from monitor.model_names import model_family
 from monitor.profile import Profile, merge
@@ -333,6 +335,41 @@ def test_a_mark_set_while_its_block_is_rebuilt_is_kept(
         store, project, BlockLength.DAY, DAY, DAY + timedelta(days=1), signals=["calls"], segments=[WHOLE]
     )
     assert read[(WHOLE, "calls")][0].profile.n == 2
+
+
+def test_a_refresh_waits_for_the_transaction_that_marks_a_marked_block_again(
+    store: Store, settings: Settings, project: int, now: datetime
+) -> None:
+    add_call(store, project, DAY, "a", {"calls": True})
+    feedback = {
+        "project_id": project,
+        "id": new_id(DAY),
+        "identity": b"1",
+        "time": to_microseconds(DAY),
+        "received": to_microseconds(DAY),
+        "trace_id": b"a",
+        "name": "thumb",
+        "value": 1.0,
+        "flag": 1,
+    }
+    with ThreadPoolExecutor() as threads:
+        with store.write() as connection:
+            store.insert(connection, tables.Feedback, [feedback])
+            mark_times(store, connection, project, [DAY], now)
+            refreshed = threads.submit(refresh, store, settings, now)
+            with pytest.raises(TimeoutError):
+                refreshed.result(timeout=0.5)
+        assert refreshed.result(timeout=30) == 2
+    read = read_profiles(store, project, BlockLength.DAY, DAY, DAY + timedelta(days=1), segments=[WHOLE])
+    assert read[(WHOLE, "feedback.thumb")][0].profile.n == 1
+
+
+def test_a_mark_keeps_its_age(store: Store, project: int, now: datetime) -> None:
+    for moment in (DAY, now):
+        with store.write() as connection:
+            mark_times(store, connection, project, [DAY], moment)
+    with store.read() as connection:
+        assert set(connection.execute(select(table_of(tables.DirtyBlock).c.since)).scalars()) == {to_microseconds(DAY)}
 
 
 def test_a_crash_in_the_middle_loses_no_mark(

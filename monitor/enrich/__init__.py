@@ -11,15 +11,15 @@ import logging
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import delete, select
 
 from monitor import tables
-from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import Enricher, SignalValue, collect
+from monitor.dirty import mark_times
 from monitor.errors import PluginError
 from monitor.rows import span_of
 from monitor.store import table_of
@@ -144,7 +144,7 @@ def _enrich_some(store: Store, settings: Settings, now: datetime, project: int, 
         ).scalars()
         kept = [identifier for identifier in waiting if identifier in rows]
         store.upsert(connection, tables.Enrichment, [rows[identifier] for identifier in kept])
-        _mark_dirty(store, connection, project, [calls[identifier].time for identifier in kept], now)
+        mark_times(store, connection, project, [calls[identifier].time for identifier in kept], now)
         _count_failures(store, connection, failures)
     return len(identifiers)
 
@@ -176,23 +176,6 @@ def stored_signals(values: Mapping[str, SignalValue]) -> dict[str, Any]:
 
 def _stored(value: SignalValue) -> Any:
     return value if isinstance(value, str | bool | int | float) else encode_vector(value)
-
-
-def _mark_dirty(store: Store, connection: Connection, project: int, times: Iterable[datetime], now: datetime) -> None:
-    starts = {(length, block_start(time, length)) for time in times for length in BlockLength}
-    store.insert_new(
-        connection,
-        tables.DirtyBlock,
-        [
-            {
-                "project_id": project,
-                "length": length.value,
-                "start": to_microseconds(start),
-                "since": to_microseconds(now),
-            }
-            for length, start in sorted(starts)
-        ],
-    )
 
 
 def _count_failures(store: Store, connection: Connection, failures: Mapping[str, int]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from monitor import tables
-from monitor.clock import BlockLength, block_start, from_microseconds, to_microseconds
+from monitor.clock import from_microseconds
+from monitor.dirty import mark_times
 from monitor.identifiers import new_id, pack_identifier
 from monitor.records import Feedback
 from monitor.rows import feedback_row
@@ -60,21 +61,13 @@ def mark_calls(
     store: Store, connection: Connection, project_id: int, feedback: Sequence[Feedback], now: datetime
 ) -> None:
     """Marks the hour and the day of every stored call that the feedback is about."""
-    starts: set[tuple[str, int]] = set()
     targets = {(item.trace_id, item.span_id, item.session_id if not item.trace_id else "") for item in feedback}
-    for trace_id, span_id, session_id in sorted(targets):
-        for moment in _times_of(connection, project_id, trace_id, span_id, session_id):
-            for length in BlockLength:
-                starts.add((length.value, to_microseconds(block_start(from_microseconds(moment), length))))
-    since = to_microseconds(now)
-    store.insert_new(
-        connection,
-        tables.DirtyBlock,
-        [
-            {"project_id": project_id, "length": length, "start": start, "since": since}
-            for length, start in sorted(starts)
-        ],
-    )
+    times = {
+        from_microseconds(moment)
+        for trace_id, span_id, session_id in targets
+        for moment in _times_of(connection, project_id, trace_id, span_id, session_id)
+    }
+    mark_times(store, connection, project_id, times, now)
 
 
 def _times_of(connection: Connection, project_id: int, trace_id: str, span_id: str, session_id: str) -> list[int]:

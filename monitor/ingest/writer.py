@@ -148,9 +148,11 @@ class Writer:
         if fresh is not None:
             texts = {identifier: body for parcel in parcels for identifier, body in parcel.bodies.items()}
             fresh |= complete(self._store, connection, [row for row in rows if row["id"] not in fresh], texts)
+        # In the order of projects, as every writer of marks: none waits for another in a circle.
+        for parcel in sorted(parcels, key=lambda parcel: parcel.project_id):
+            write_feedback(self._store, connection, parcel.project_id, parcel.feedback, parcel.now)
         receipts = []
         for parcel in parcels:
-            write_feedback(self._store, connection, parcel.project_id, parcel.feedback, parcel.now)
             write_rejects(
                 self._store, connection, parcel.project_id, parcel.sender, rejected=parcel.rejected, now=parcel.now
             )

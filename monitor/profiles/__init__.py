@@ -16,6 +16,7 @@ from sqlalchemy import Row as ResultRow
 from monitor import tables
 from monitor.clock import BlockLength, block_start, from_microseconds, to_microseconds
 from monitor.contracts import Kind, Segment
+from monitor.dirty import mark_blocks
 from monitor.profile import Profile
 from monitor.profiles.build import build
 from monitor.profiles.calls import read_calls
@@ -78,14 +79,7 @@ def _take(store: Store, now: datetime) -> list[tuple[int, str, int]]:
             key = (row.project_id, length, row.start)
             if length in lengths and (key in taken or row.length != length or not _may_wait(connection, row, now)):
                 taken[key] = None
-        store.insert_new(
-            connection,
-            tables.DirtyBlock,
-            [
-                {"project_id": key[0], "length": key[1] + _TAKEN, "start": key[2], "since": to_microseconds(now)}
-                for key in taken
-            ],
-        )
+        mark_blocks(store, connection, [(key[0], key[1] + _TAKEN, key[2]) for key in taken], now)
         for key in taken:
             connection.execute(_mark_of(key))
     return list(taken)
@@ -115,14 +109,7 @@ def _mark_of(key: tuple[int, str, int]) -> Delete:
 def _finish(store: Store, key: tuple[int, str, int], stale: set[tuple[int, str, int]], now: datetime) -> None:
     with store.write() as connection:
         connection.execute(_mark_of((key[0], key[1] + _TAKEN, key[2])))
-        store.insert_new(
-            connection,
-            tables.DirtyBlock,
-            [
-                {"project_id": item[0], "length": item[1], "start": item[2], "since": to_microseconds(now)}
-                for item in sorted(stale)
-            ],
-        )
+        mark_blocks(store, connection, stale, now)
 
 
 def _rebuild_block(
