@@ -28,6 +28,19 @@ _TOKEN_FIELDS = {
     "output_audio_tokens": "output_audio",
 }
 
+_TEXT_FIELDS = {
+    "session": "session_id",
+    "user": "user",
+    "provider": "provider",
+    "model": "model",
+    "requested_model": "requested_model",
+    "environment": "environment",
+    "release": "release",
+    "prompt_version": "prompt_version",
+    "feature": "feature",
+    "service_tier": "service_tier",
+}
+
 # What applications write into free metadata and what we have a field for. User ids must never stay among the tags.
 _IN_METADATA = {
     "session_id": "session",
@@ -60,20 +73,24 @@ def assemble(
     feedback: tuple[Feedback, ...] = (),
 ) -> Decoded:
     """The span with its common fields filled in, and the feedback that came as annotations or evaluation events."""
-    resource = raw.resource
+    resource, fields = raw.resource, found.fields
     tags, attributes = _tags(found)
     counts = Counts()
     may_count = kind in COUNTING or kind == "unknown"
-    if may_count:
-        for name, target in _TOKEN_FIELDS.items():
-            if name in found.fields:
-                setattr(counts, target, whole(found.fields[name]))
-        rule = found.fields.get("usage_rule")
-        if rule in ("inclusive", "exclusive"):
-            counts.rule = rule
-    else:
-        attributes |= {f"usage.{name}": found.fields[name] for name in _TOKEN_FIELDS if name in found.fields}
-    error = _error(raw, found)
+    texts: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in _TEXT_FIELDS:
+            texts[_TEXT_FIELDS[name]] = value if isinstance(value, str) else "" if value is None else str(value)
+        elif name in _TOKEN_FIELDS:
+            if may_count:
+                setattr(counts, _TOKEN_FIELDS[name], whole(value))
+            else:
+                attributes[f"usage.{name}"] = value
+    if may_count and fields.get("usage_rule") in ("inclusive", "exclusive"):
+        counts.rule = fields["usage_rule"]
+    texts["model"] = texts.get("model") or texts.get("requested_model", "")
+    texts["environment"] = texts.get("environment") or resource.environment
+    texts["release"] = texts.get("release") or resource.release
     span = Span(
         trace_id=raw.trace_id,
         span_id=raw.span_id,
@@ -81,32 +98,25 @@ def assemble(
         time=raw.time,
         kind=kind,
         name=raw.name,
-        session_id=found.text("session"),
-        user=found.text("user"),
-        provider=found.text("provider"),
-        model=found.text("model") or found.text("requested_model"),
-        requested_model=found.text("requested_model"),
-        environment=found.text("environment") or resource.environment,
-        release=found.text("release") or resource.release,
-        prompt_version=found.text("prompt_version"),
-        feature=found.text("feature"),
         prompt=prompt,
         response=response[0],
         response_parts=response[1],
         context=context,
         tokens=disjoint(counts),
-        cost_usd=number(found.fields.get("cost")) if may_count else None,
+        cost_usd=number(fields.get("cost")) if may_count else None,
         latency_s=raw.seconds,
         time_to_first_token_s=_first_token(found),
-        status="error" if raw.error or "error_type" in found.fields or "error_message" in found.fields else "ok",
-        error=error,
-        finish_reason=finish_reason(found.fields.get("finish_reasons")),
-        service_tier=found.text("service_tier"),
+        status="error" if raw.error or "error_type" in fields or "error_message" in fields else "ok",
+        error=_error(raw, found),
+        finish_reason=finish_reason(fields.get("finish_reasons")),
         tags={**resource.tags, **tags},
         attributes={**resource.attributes, **found.rest, **attributes},
         source=f"otlp {raw.scope}".rstrip(),
+        **texts,
     )
-    said = (*feedback, *annotated(raw, found), *evaluations(raw))
+    said = feedback
+    if found.groups or raw.events:
+        said = (*feedback, *annotated(raw, found), *evaluations(raw))
     return Decoded(span, said, tuple(found.unmapped))
 
 
@@ -138,6 +148,8 @@ def _tags(found: Sorted) -> tuple[dict[str, Scalar], dict[str, object]]:
 
 
 def _error(raw: RawSpan, found: Sorted) -> str:
+    if not (raw.error or raw.events or "error_type" in found.fields or "error_message" in found.fields):
+        return ""
     kind, message = found.text("error_type"), found.text("error_message")
     for event in raw.events:
         if event.name == "exception":

@@ -70,7 +70,15 @@ def message_of(value: Mapping[str, Any], default_role: str = "user") -> Message:
     texts: list[str] = []
     others: list[Any] = []
     for source in (value.get("content"), value.get("parts")):
-        _split(source, texts, others)
+        if source is not None and source != "":
+            _split(source, texts, others)
+    if not value.keys() <= _OWN_KEYS:
+        _add_calls(value, role, others)
+    return Message(role, "\n".join(texts), parts_json(others) if others else "")
+
+
+def _add_calls(value: Mapping[str, Any], role: str, others: list[Any]) -> None:
+    """Tool calls, and what else there is of a tool's answer."""
     rest = {name: item for name, item in value.items() if name not in _OWN_KEYS and item not in (None, "", [], {})}
     calls = rest.pop("tool_calls", None)
     if isinstance(calls, list):
@@ -81,12 +89,9 @@ def message_of(value: Mapping[str, Any], default_role: str = "user") -> Message:
         others.append(rest)
     elif rest.get("function_call"):
         others.append({"function_call": rest["function_call"]})
-    return Message(role, "\n".join(texts), parts_json(others))
 
 
 def _split(source: Any, texts: list[str], others: list[Any]) -> None:
-    if source is None or source == "":
-        return
     if isinstance(source, str):
         texts.append(source)
     elif isinstance(source, list):
@@ -132,7 +137,7 @@ def _light(value: Any, depth: int) -> Any:
 
 
 def _is_conversation(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(_is_message(item) for item in value)
+    return isinstance(value, list) and bool(value) and all(map(_is_message, value))
 
 
 def _is_message(value: Any) -> bool:

@@ -84,8 +84,8 @@ def _attributes(pairs: Iterable[Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
-        # Most are texts, and to look is cheaper than to ask which kind it is.
-        result[pair.key] = value.string_value or _value(value)
+        # Most are texts or numbers, and to look is cheaper than to ask which kind it is.
+        result[pair.key] = value.string_value or value.int_value or value.double_value or _value(value)
     return result
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from monitor.clock import EPOCH
 from monitor.errors import InputError
 from monitor.records import Scalar
@@ -63,8 +65,7 @@ def resource_of(attributes: Mapping[str, Any]) -> Resource:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RawEvent:
+class RawEvent(msgspec.Struct, frozen=True):
     """Something that happened in a span, or a log record that belongs to one."""
 
     name: str
@@ -73,8 +74,7 @@ class RawEvent:
     body: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class RawSpan:
+class RawSpan(msgspec.Struct, frozen=True):
     """One span: identifiers in lower-case hexadecimal digits, times in nanoseconds since 1970."""
 
     trace_id: str

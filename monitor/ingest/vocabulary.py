@@ -69,6 +69,14 @@ CONVENTIONS = (
 """Beginnings of names that OpenTelemetry defines and that say nothing of a call: kept, and not counted as unknown."""
 
 
+_FIELD, _GROUP, _DROPPED, _KEPT, _UNKNOWN = range(5)
+# What becomes of an attribute: the sort; its field or group; its rank among the names of the field; the name within the
+# group.
+_Place = tuple[int, str, int, str]
+_LONGEST_REMEMBERED = 100
+_MOST_REMEMBERED = 4_096
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The names of a dialect.
@@ -82,6 +90,7 @@ class Vocabulary:
     groups: Mapping[str, str] = field(default_factory=dict)
     kept: Sequence[str] = ()
     dropped: Sequence[str] = ()
+    _places: dict[str, _Place] = field(init=False, repr=False, compare=False, default_factory=dict)
     _index: dict[str, tuple[str, int]] = field(init=False, repr=False, default_factory=dict)
     _groups: tuple[tuple[str, str], ...] = field(init=False, repr=False, default=())
     _prefixes: tuple[str, ...] = field(init=False, repr=False, default=())
@@ -105,24 +114,40 @@ class Vocabulary:
         """Sorts attributes into fields, groups and the rest."""
         found = Sorted()
         ranks: dict[str, int] = {}
-        index = self._index
+        places, fields = self._places, found.fields
         for name, value in attributes.items():
-            entry = index.get(name)
-            if entry is not None:
-                target, rank = entry
+            sort, target, rank, rest = places.get(name) or self._place(name)
+            if sort == _FIELD:
                 if value is not None and value != "" and rank < ranks.get(target, 1_000):
-                    found.fields[target] = value
+                    fields[target] = value
                     ranks[target] = rank
-            elif name.startswith(self._prefixes):
-                for prefix, group in self._groups:
-                    if name.startswith(prefix):
-                        found.groups.setdefault(group, []).append((name[len(prefix) :], value))
-                        break
-            elif name not in self._dropped:
+            elif sort == _GROUP:
+                found.groups.setdefault(target, []).append((rest, value))
+            elif sort != _DROPPED:
                 found.rest[name] = value
-                if not name.startswith(self._kept):
+                if sort == _UNKNOWN:
                     found.unmapped.append(name)
         return found
+
+    def _place(self, name: str) -> _Place:
+        """Where an attribute goes; remembered, since the same names come in every span."""
+        place = self._looked_up(name)
+        if len(name) <= _LONGEST_REMEMBERED:
+            if len(self._places) >= _MOST_REMEMBERED:
+                self._places.clear()
+            self._places[name] = place
+        return place
+
+    def _looked_up(self, name: str) -> _Place:
+        entry = self._index.get(name)
+        if entry is not None:
+            return _FIELD, *entry, ""
+        if name.startswith(self._prefixes):
+            prefix, group = next(item for item in self._groups if name.startswith(item[0]))
+            return _GROUP, group, 0, name[len(prefix) :]
+        if name in self._dropped:
+            return _DROPPED, "", 0, ""
+        return _KEPT if name.startswith(self._kept) else _UNKNOWN, "", 0, ""
 
 
 @dataclass(slots=True)
