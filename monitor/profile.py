@@ -152,15 +152,15 @@ class Profile:
         return max(0.0, (self.user_total_square - self.user_total**2 / self.users) / (self.users - 1))
 
     def quantile(self, share: float) -> float | None:
-        """The value below which `share` of the calls lie, within 1 % of its size."""
+        """The smallest value that `share` of the calls do not exceed, within 1 % of its size."""
         if not self.bins:
             return None
-        rank = share * (self.n - 1)
+        rank = share * self.n - 1e-9
         seen = 0
         index = 0
         for index in sorted(self.bins):
             seen += self.bins[index]
-            if seen > rank:
+            if seen >= rank:
                 break
         return bin_value(index)
 

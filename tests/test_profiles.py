@@ -108,6 +108,14 @@ def test_a_profile_survives_storing(kind: Kind) -> None:
     check()
 
 
+def test_a_quantile_is_reached_by_its_share_of_the_calls() -> None:
+    few = Profile.of(Kind.NUMBER, [[0.001], [0.8]])
+    assert few.quantile(0.5) == pytest.approx(0.001, rel=0.02)
+    assert few.quantile(0.95) == few.quantile(1.0) == pytest.approx(0.8, rel=0.02)
+    many = Profile.of(Kind.NUMBER, [[float(value)] for value in range(1, 101)])
+    assert [many.quantile(share) for share in (0.0, 0.5, 0.95, 1.0)] == pytest.approx([1, 50, 95, 100], rel=0.02)
+
+
 def test_values_that_are_no_numbers_are_left_out() -> None:
     calls = [CallSignals(b"u", (), {"s": value}) for value in (1.0, float("nan"), float("inf"), "text", 3)]
     ((_, _, profile),) = build(calls, {"s": Kind.NUMBER})
