@@ -236,6 +236,17 @@ def test_overview_tells_what_is_wrong_for_whom_since_when_and_what_to_do(
     assert since
 
 
+def test_overview_is_all_clear_only_where_something_was_judged() -> None:
+    from dashboards.pages.overview import _calm
+
+    assert "Nothing has been judged" in texts(_calm(Counter()))
+    few = texts(_calm(Counter(too_few=3)))
+    assert "Too early to tell" in few
+    assert "all 3 streams have too few calls" in few
+    assert "All clear" not in few
+    assert "All clear" in texts(_calm(Counter(ok=2, too_few=1)))
+
+
 def test_drift_shows_the_change_in_course_and_distribution(context: Context, store: Store, settings: Settings) -> None:
     seeding.fill(store, settings, NOW)
     search = "?signal=response_characters&stream=model_family%2Bfeature:gpt-4+%2B+prime&indicator=drift"

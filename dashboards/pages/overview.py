@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -25,11 +26,14 @@ def layout(request: Request) -> Any:
     """The page."""
     project = options.project(request.store, request.project)
     opened = alerts.open_incidents(request.store, request.project_id)
+    states: Counter[str] = Counter(
+        verdict.state for verdict in verdicts.latest_verdicts(request.store, request.project_id, request.end)
+    )
     return html.Div(
         [
-            cards.heading("Overview", _lead(opened)),
+            cards.heading("Overview", _lead(opened, states)),
             *([cards.note(project.note)] if project and project.note else []),
-            _wrong(request, opened),
+            _wrong(request, opened, states),
             _numbers(request),
             _past(request),
             _own_health(request),
@@ -37,29 +41,39 @@ def layout(request: Request) -> Any:
     )
 
 
-def _lead(opened: Sequence[alerts.IncidentRecord]) -> str:
+def _lead(opened: Sequence[alerts.IncidentRecord], states: Mapping[str, int]) -> str:
     worse = sum(incident.severity != "notice" for incident in opened)
     moved = len(opened) - worse
     if worse:
         return f"{wording.plural(worse, 'thing')} got worse" + (f", {moved} moved." if moved else ".")
     if moved:
         return f"Nothing got worse; {wording.plural(moved, 'thing')} moved."
+    if not states["ok"]:
+        return "Nothing can be said yet of whether anything is wrong."
     return "Nothing is wrong as far as was measured."
 
 
-def _wrong(request: Request, opened: Sequence[alerts.IncidentRecord]) -> Any:
+def _wrong(request: Request, opened: Sequence[alerts.IncidentRecord], states: Mapping[str, int]) -> Any:
     if not opened:
-        counts = verdicts.latest_verdicts(request.store, request.project_id, request.end)
-        judged = sum(verdict.state == "ok" for verdict in counts)
-        waiting = sum(verdict.state == "too_few" for verdict in counts)
-        text = f"No open incident. {wording.plural(judged, 'stream')} judged healthy"
-        text += f", {wording.count(waiting)} with too few calls to tell." if waiting else "."
-        calm = cards.card(html.P([cards.badge("ok", "All clear"), html.Span(text)], className="all-clear"))
+        calm = cards.card(html.P(_calm(states), className="all-clear"))
         return cards.section("What is wrong now", calm)
     shown = [incidents.card(request, incident) for incident in opened[:_MOST_OPEN]]
     more = len(opened) - _MOST_OPEN
     rest = [html.P(cards.link(f"{more} more open incidents", request.link("/alerts")))] if more > 0 else []
     return cards.section("What is wrong now", html.Div(shown, className="stack"), *rest)
+
+
+def _calm(states: Mapping[str, int]) -> list[Any]:
+    """Without an incident: all clear only where something was judged."""
+    if states["ok"]:
+        text = f"No open incident. {wording.plural(states['ok'], 'stream')} judged healthy"
+        text += f", {wording.count(states['too_few'])} with too few calls to tell." if states["too_few"] else "."
+        return [cards.badge("ok", "All clear"), html.Span(text)]
+    if states["too_few"]:
+        text = f"No open incident, but all {wording.plural(states['too_few'], 'stream')} have too few calls to tell."
+        return [cards.badge("too_few", "Too early to tell"), html.Span(text)]
+    text = "Nothing has been judged up to this day. A day is judged a quarter of an hour after it ends (UTC)."
+    return [cards.badge("too_few", "Too early to tell"), html.Span(text)]
 
 
 def _numbers(request: Request) -> Any:
