@@ -296,8 +296,9 @@ def test_one_incident_is_found_by_its_id(store: Store, settings: Settings, proje
     (found,) = queries.open_incidents(store, project)
     assert queries.incident(store, project, found.id) == found
     assert [item.kind for item in queries.notifications(store, project, incident_id=found.id)] == ["opened"]
-    with pytest.raises(NotFound, match="no incident 7"):
-        queries.incident(store, project, 7)
+    for unknown in (7, 10**20, -1):
+        with pytest.raises(NotFound, match=f"no incident {unknown}"):
+            queries.incident(store, project, unknown)
 
 
 def record(

@@ -67,7 +67,7 @@ def _where(request: Request) -> str:
     if settings.smtp_host:
         place = f"Mails go to {', '.join(settings.mail_to)}."
     else:
-        place = f"No mail server is set: mails are written as files into {settings.mail_folder}."
+        place = f"No mail server is set: mails are written as files into {settings.mail_folder.resolve()}."
     return f"{place} The same trouble is told once, and again when it is over."
 
 

@@ -150,7 +150,9 @@ def past_incidents(
 
 def incident(store: Store, project_id: int, incident_id: int) -> IncidentRecord:
     """One incident. Raises NotFound where there is none with this id."""
-    found = _incidents(store, project_id, _incident.c.id == incident_id, None)
+    found = []
+    if 0 <= incident_id < 2**63:
+        found = _incidents(store, project_id, _incident.c.id == incident_id, None)
     if not found:
         raise NotFound(f"There is no incident {incident_id}.")
     return found[0]
