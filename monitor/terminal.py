@@ -97,7 +97,7 @@ def duration(value: timedelta | None) -> str:
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
+    return f"{seconds:.3g} s" if seconds >= 1 or not seconds else f"{max(seconds * 1000, 1):.0f} ms"
 
 
 def _plain(value: Any) -> Any:
