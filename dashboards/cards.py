@@ -18,6 +18,8 @@ STATES: dict[str, tuple[str, str]] = {
     "too_few": ("Too few calls", "clock"),
     "no_data": ("No data", "empty"),
 }
+# Longer numbers are written smaller, so that they stay on one line.
+_LONG_NUMBER = 8
 _SPARK_WIDTH, _SPARK_HEIGHT = 120, 28
 
 
@@ -102,7 +104,7 @@ def number_card(
     )
     children: list[Any] = [
         html.Div([icon(symbol) if symbol else None, title], className="number-head"),
-        html.Div(value, className="number-value"),
+        html.Div(value, className="number-value number-long" if len(value) > _LONG_NUMBER else "number-value"),
     ]
     if change is not None:
         mood = {True: "good", False: "worse", None: "plain"}[change.good]

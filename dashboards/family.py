@@ -88,10 +88,16 @@ def verdict_card(request: Request, verdict: VerdictRecord, signal: Signal) -> An
         verdict.state,
         streams.headline(signal, verdict),
         interval=f"({interval}, {wording.plural(n, 'call')})" if interval else wording.plural(n, "call"),
-        reason=wording.shortened(verdict.reason, 300),
+        reason=_reason(verdict),
         facts=[("Since", wording.day(verdict.since))] if verdict.since else [],
         links=links,
     )
+
+
+def _reason(verdict: VerdictRecord) -> str:
+    """The reason, which is about the newest window: that is said where the figures are of all calls since a change."""
+    reason = wording.shortened(verdict.reason, 300)
+    return f"Newest window: {reason}" if verdict.detail.get("since_change") else reason
 
 
 def interval_of(profile: Profile) -> tuple[float, float] | None:

@@ -148,9 +148,9 @@ def _more(request: Request, number: int, limit: int, state: str, sort: str) -> A
         return None
     if limit == MAX_ROWS:
         return cards.note(f"{wording.count(number - limit)} more; choose a segment above to see them.")
-    shown = min(number, MAX_ROWS)
+    shown = f"all {wording.count(number)}" if number <= MAX_ROWS else f"the first {wording.count(MAX_ROWS)}"
     return html.P(
-        cards.link(f"Show {wording.count(shown)} streams", request.link(rows="all", state=state, sort=sort)),
+        cards.link(f"Show {shown} streams", request.link(rows="all", state=state, sort=sort)),
         className="note",
     )
 
