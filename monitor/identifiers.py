@@ -51,7 +51,7 @@ def pack_identifier(text: str) -> bytes:
 
     Any other text becomes 0xFF + UTF-8, padded with a zero byte where its length would look like packed digits.
     """
-    if _HEXADECIMAL.match(text):
+    if len(text) in (16, 32) and _HEXADECIMAL.match(text):
         return bytes.fromhex(text)
     packed = b"\xff" + text.encode("utf-8", "surrogatepass")
     return packed + b"\x00" if len(packed) in (8, 16) else packed

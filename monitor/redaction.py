@@ -32,6 +32,7 @@ KINDS = ("secret", "email", "iban", "card", "ssn", "ip", "phone")
 PLACEHOLDER = re.compile(r"\[(SECRET|EMAIL|IBAN|CARD|SSN|IP|PHONE)\]")
 """What stands in a text where something was masked."""
 
+_FIGURES = "0123456789"
 # Seven digits with at most three separators between them, or the first three parts of an IPv4 address.
 _DIGITS = re.compile(r"[0-9](?:(?:[ .()/\-\u00a0]{0,3}[0-9]){6}|\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9])")
 _LOCAL = re.compile(r"[\w.%+'-]{1,64}\Z")
@@ -87,6 +88,8 @@ class Redactor:
 
     def find(self, text: str) -> list[Finding]:
         """What there is in the text, in order, without overlaps; placeholders are not findings."""
+        if _is_plain(text):
+            return []
         found = [
             Finding(kind, start, end)
             for kind, start, end in self._candidates(text)
@@ -104,7 +107,7 @@ class Redactor:
 
     def _candidates(self, text: str) -> Iterator[tuple[str, int, int]]:
         """Findings in the order of KINDS."""
-        any_digit = any(map(text.__contains__, "0123456789"))
+        any_digit = any(map(text.__contains__, _FIGURES))
         for start, end in find_secrets(text, digits=any_digit):
             yield "secret", start, end
         if "@" in text:
@@ -121,6 +124,19 @@ class Redactor:
         if digits and "phone" in self._kinds:
             for start, end in find_phones(text, self._region):
                 yield "phone", start, end
+
+
+def _is_plain(text: str) -> bool:
+    """True where a text has none of what a finding cannot be without."""
+    return not (
+        "@" in text
+        or ":" in text
+        or "_" in text
+        or "=" in text
+        or any(map(text.__contains__, _FIGURES))
+        or "-----BEGIN" in text
+        or "passw" in text.lower()
+    )
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:

@@ -87,7 +87,7 @@ def find_secrets(text: str, *, digits: bool) -> Iterator[Range]:
     if "_" in text or (
         digits
         and (
-            any(mark in text for mark in _PLAIN_MARKS) or ("-" in text and any(mark in text for mark in _HYPHEN_MARKS))
+            any(map(text.__contains__, _PLAIN_MARKS)) or ("-" in text and any(map(text.__contains__, _HYPHEN_MARKS)))
         )
     ):
         yield from (match.span() for match in _KEYS.finditer(text))

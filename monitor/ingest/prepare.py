@@ -143,13 +143,15 @@ class Preparer:
 
     def _short_fields(self, span: Span) -> dict[str, Any]:
         """The names of a span that need a change."""
-        values = ((name, getattr(span, name)) for name in _SHORT_FIELDS)
-        return {name: short(value) for name, value in values if value and not self._known_fit(value)}
+        changes: dict[str, Any] = {}
+        for name in _SHORT_FIELDS:
+            value = getattr(span, name)
+            if value and value not in self._fit and not self._known_fit(value):
+                changes[name] = short(value)
+        return changes
 
     def _known_fit(self, value: str) -> bool:
         """True for a name that needs no change; the ones seen are remembered, since they repeat in every span."""
-        if value in self._fit:
-            return True
         if len(value) > MAX_NAME or not value.isascii() or "\x00" in value:
             return False
         if len(self._fit) >= MAX_HARMLESS:
@@ -165,11 +167,8 @@ class Preparer:
 
 def _plausible(tokens: Tokens) -> Tokens:
     """The counts without those that cannot be: negative, or more than a column holds."""
-    total = (tokens.input or 0) + (tokens.output or 0)
-    counts = [getattr(tokens, name) for name in Tokens.__struct_fields__ if name != "rule"]
-    if total <= MAX_COUNT and all(count is None or count >= 0 for count in counts):
-        return tokens
-    return Tokens()
+    counts = [count for count in msgspec.structs.astuple(tokens) if isinstance(count, int)]
+    return tokens if not counts or (min(counts) >= 0 and sum(counts) <= MAX_COUNT) else Tokens()
 
 
 class _Masks:
