@@ -37,6 +37,7 @@ def test_commands_exist(command: str) -> None:
 def test_the_example_of_a_plug_in_is_one() -> None:
     from monitor.contracts import Enricher
     from monitor.records import Span
+    from monitor.settings import Settings
     from tests.conftest import NOW
 
     example = re.search(r'```python\n("""monitor/enrich/courtesy.py.*?)```', README, re.DOTALL)
@@ -46,4 +47,4 @@ def test_the_example_of_a_plug_in_is_one() -> None:
     enricher = names["ENRICHER"]
     assert isinstance(enricher, Enricher)
     span = Span(trace_id="1", span_id="1", time=NOW, response="Please wait.")
-    assert enricher.compute([span]) == [{"please": True}]
+    assert enricher.compute([span], Settings()) == [{"please": True}]

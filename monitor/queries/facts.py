@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -11,7 +12,6 @@ from monitor import tables
 from monitor.clock import BlockLength, to_microseconds
 from monitor.identifiers import id_floor
 from monitor.store import Store, table_of
-import itertools
 
 _SPAN = table_of(tables.Span)
 _PENDING = table_of(tables.Pending)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import betainc, ndtri, stdtrit
 
 from monitor.contracts import Block, Kind
 from monitor.profile import OTHER, Floats, Profile, merge
 from monitor.stats import distances
-from monitor.stats.intervals import exact, mean_interval, newcombe, normal_quantile, student_quantile, wilson
+from monitor.stats.intervals import mean_interval, newcombe, normal_quantile, student_quantile, wilson
 from monitor.stats.ranks import Counts, Ranks
 from monitor.stats.season import season
 from monitor.stats.spread import Spread, between_users, spread
@@ -147,65 +147,71 @@ def compare(sides: Sides, relevant: float, level: float) -> Comparison:
 
 
 @dataclass(frozen=True)
-class ShareLimits:
-    """Differences of users' mean shares with limits at the level asked for, one entry a share."""
+class ShareDifference:
+    """Users' mean shares of a window against a reference, one entry a share.
 
-    difference: Floats
-    low: Floats
-    high: Floats
-    season: Floats
-
-
-def share_limits(sides: Sides, current: Floats, reference: Floats, level: float) -> ShareLimits:
-    """Limits of the differences of shares: window blocks x shares against reference blocks x shares.
-
-    Newcombe's squaring and adding with Clopper-Pearson limits (`intervals.exact`) in place of Wilson's, which fail far
-    out in the tails. The wander between blocks and the unknown size of it enter as fewer units: n = p (1 - p) /
-    variance, times (z / t)^2.
+    `difference` has the season (`season`) taken out; `variance` is that of the difference and grows from `noise`, the
+    variance of one user's share. `shrink` is (z / t)^2: the unknown size of the wander as fewer units.
     """
-    users, window = sides.users[: sides.settled], sides.window_users
-    reference = reference[: sides.settled]
+
+    share: Floats
+    difference: Floats
+    season: Floats
+    variance: Floats
+    noise: Floats
+    shrink: Floats
+
+
+def share_difference(sides: Sides, current: Floats, reference: Floats, level: float) -> ShareDifference:
+    """Differences of shares: window blocks x shares against reference blocks x shares."""
+    users, window = sides.users, sides.window_users
     total = users.sum()
-    past = users @ reference / total
     raw = window @ current / window.sum()
     smoothed = (users @ reference + 0.5) / (total + 1)
     noise = smoothed * (1 - smoothed)
     rare = np.minimum(smoothed, 1 - smoothed) * total < _FEW_EVENTS
     found = sides.spread(current, reference, noise, np.where(rare, 1.0, sides.least_lowered))
-    z = normal_quantile(level)
-    shrink = (z / -stdtrit(found.degrees, level / 2)) ** 2
-    units = np.minimum(noise / found.current_variance * shrink, sides.now.n)
-    past_units = np.minimum(noise / found.reference_variance * shrink, sides.past.n)
-    low, high = exact(raw, units, level)
-    past_low, past_high = exact(past, past_units, level)
-    offset = (raw - past) - found.difference
-    return ShareLimits(
+    return ShareDifference(
+        share=raw,
         difference=found.difference,
-        low=found.difference - np.hypot(raw - low, past_high - past),
-        high=found.difference + np.hypot(high - raw, past - past_low),
-        season=offset,
+        season=(raw - users @ reference / total) - found.difference,
+        variance=found.current_variance + found.reference_variance,
+        noise=noise,
+        shrink=(normal_quantile(level) / -stdtrit(found.degrees, level / 2)) ** 2,
     )
 
 
-def _beyond(limits: ShareLimits, relevant: float) -> Floats:
-    """How far each interval is past the relevant change, in its own half width; above 1 it is proven."""
-    up = (limits.difference - relevant) / np.maximum(limits.difference - limits.low, 1e-12)
-    down = (-limits.difference - relevant) / np.maximum(limits.high - limits.difference, 1e-12)
-    return np.maximum(up, down)
+def share_strength(found: ShareDifference, relevant: float, level: float) -> Floats:
+    """How improbable each share is after the largest change that does not matter; above 1 a relevant one is proven.
+
+    A binomial tail at p0, the expected share moved by the relevant change, with n = p0 (1 - p0) / variance units
+    (variance of window and reference together): its normal quantile over that of the level. Unlike an interval around
+    the share that was seen, it does not get wider because the change is large.
+    """
+    sign = np.where(found.difference >= 0, 1.0, -1.0)
+    at_most = np.clip(found.share - found.difference + sign * relevant, 1e-6, 1 - 1e-6)
+    noise = at_most * (1 - at_most)
+    units = noise / (found.variance * np.maximum(1.0, noise / found.noise)) * found.shrink
+    hits = np.clip(found.share, 0.0, 1.0) * units
+    up = np.where(hits > 0, betainc(np.maximum(hits, 1e-12), units - hits + 1, at_most), 1.0)
+    down = np.where(hits < units, betainc(np.maximum(units - hits, 1e-12), hits + 1, 1 - at_most), 1.0)
+    tail = np.clip(np.where(sign > 0, up, down), 1e-300, 1 - 1e-12)
+    strength: Floats = -ndtri(tail) / normal_quantile(level)
+    return strength
 
 
 def compare_flags(sides: Sides, relevant: float, level: float) -> Comparison:
     """Difference of the share of calls where the flag is set; `relevant` is in points (0.05 is five)."""
     current = _user_means(sides.current)
     reference = _user_means(sides.reference)
-    limits = share_limits(sides, current, reference, level)
-    strength = float(_beyond(limits, relevant)[0])
+    shares = share_difference(sides, current, reference, level)
+    strength = float(share_strength(shares, relevant, level)[0])
     value, past = sides.now.total / sides.now.n, sides.past.total / sides.past.n
-    baseline = min(1.0, max(0.0, past + float(limits.season[0])))
+    baseline = min(1.0, max(0.0, past + float(shares.season[0])))
     low, high = wilson(value, sides.now.users)
     effect_low, effect_high = newcombe(value, sides.now.users, baseline, sides.past.users)
     return Comparison(
-        direction=int(np.sign(limits.difference[0])) if strength > 1 else 0,
+        direction=int(np.sign(shares.difference[0])) if strength > 1 else 0,
         value=value,
         baseline=baseline,
         effect=value - baseline,
@@ -333,12 +339,12 @@ def compare_categories(sides: Sides, relevant: float, level: float) -> Compariso
     names = [name for name in names if max(before.get(name, 0), after.get(name, 0)) >= _LEAST_SHARE]
     names = names[:MAX_VALUES_COMPARED] or [OTHER]
     reference, current = _category_means(sides.reference, names), _category_means(sides.current, names)
-    limits = share_limits(sides, current, reference, level / len(names))
-    beyond = _beyond(limits, relevant)
-    order = np.lexsort((-np.abs(limits.difference), beyond <= 1))
+    shares = share_difference(sides, current, reference, level / len(names))
+    beyond = share_strength(shares, relevant, level / len(names))
+    order = np.lexsort((-np.abs(shares.difference), beyond <= 1))
     top = int(order[0])
     value = after.get(names[top], 0.0)
-    baseline = min(1.0, max(0.0, before.get(names[top], 0.0) + float(limits.season[top])))
+    baseline = min(1.0, max(0.0, before.get(names[top], 0.0) + float(shares.season[top])))
     low, high = wilson(value, sides.now.users)
     effect_low, effect_high = newcombe(value, sides.now.users, baseline, sides.past.users)
     changes = tuple(
@@ -348,7 +354,7 @@ def compare_categories(sides: Sides, relevant: float, level: float) -> Compariso
         for place in order.tolist()
     )
     return Comparison(
-        direction=int(np.sign(limits.difference[top])) if beyond[top] > 1 else 0,
+        direction=int(np.sign(shares.difference[top])) if beyond[top] > 1 else 0,
         value=value,
         baseline=baseline,
         effect=value - baseline,

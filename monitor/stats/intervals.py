@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from scipy.special import betaincinv, ndtri, stdtrit
-
-from monitor.profile import Floats
+from scipy.special import ndtri, stdtrit
 
 Interval = tuple[float, float]
 SHOWN_LEVEL = 0.05
@@ -30,7 +27,7 @@ def student_quantile(level: float, degrees: float) -> float:
 def wilson(share: float, n: float, level: float = SHOWN_LEVEL) -> Interval:
     """Wilson's score interval of a share: (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n).
 
-    Good at 95 %; far out in the tails and near 0 or 1 it covers too little, where `exact` is taken instead.
+    Good at 95 %; far out in the tails and near 0 or 1 it covers too little.
     Source: Wilson, JASA 22, 1927.
     """
     if n <= 0:
@@ -40,19 +37,6 @@ def wilson(share: float, n: float, level: float = SHOWN_LEVEL) -> Interval:
     reach = z * math.sqrt(max(0.0, share * (1 - share)) / n + z * z / (4 * n * n))
     whole = 1 + z * z / n
     return max(0.0, min(share, (middle - reach) / whole)), min(1.0, max(share, (middle + reach) / whole))
-
-
-def exact(share: Floats | float, n: Floats | float, level: float) -> tuple[Floats, Floats]:
-    """Clopper-Pearson limits of shares, which never cover too little, however small the level.
-
-    Quantiles of beta distributions; `n` may be a broken number. Source: Clopper and Pearson, Biometrika 26, 1934.
-    """
-    p = np.clip(np.asarray(share, dtype=np.float64), 0.0, 1.0)
-    units = np.maximum(np.asarray(n, dtype=np.float64), 1e-9)
-    hits, misses = p * units, (1 - p) * units
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-12), misses + 1, level / 2), 0.0)
-    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1e-12), 1 - level / 2), 1.0)
-    return np.minimum(low, p), np.maximum(high, p)
 
 
 def newcombe(share: float, n: float, other: float, other_n: float, level: float = SHOWN_LEVEL) -> Interval:

@@ -11,7 +11,7 @@ import numpy as np
 from monitor.contracts import Block
 from monitor.profile import Floats, bin_of, bin_value
 from monitor.stats.change_point import change_point
-from monitor.stats.comparison import Sides, share_limits
+from monitor.stats.comparison import Sides, share_difference, share_strength
 
 TAIL = 0.95
 RELEVANT_POINTS = 0.05
@@ -39,9 +39,8 @@ def compare_tails(sides: Sides, level: float) -> Tail:
     # A bin reaches a little beyond the value that stands for it.
     edge = edge if bin_value(edge) >= before else edge + 1
     reference, current = _beyond(sides.reference, edge), _beyond(sides.current, edge)
-    limits = share_limits(sides, current, reference, level)
-    half_width = max(float(limits.difference[0] - limits.low[0]), 1e-12)
-    strength = float(limits.difference[0] - RELEVANT_POINTS) / half_width
+    shares = share_difference(sides, current, reference, level)
+    strength = float(share_strength(shares, RELEVANT_POINTS, level)[0]) if shares.difference[0] > 0 else 0.0
     blocks = [*sides.reference, *sides.current]
     weights = np.array([block.profile.n for block in blocks], dtype=np.float64)
     place = change_point(np.concatenate([reference[:, 0], current[:, 0]]), weights)

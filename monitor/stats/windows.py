@@ -12,7 +12,7 @@ from monitor.stats.judging import MIN_USERS
 
 REFERENCE = timedelta(weeks=8)
 LONG_WINDOW = timedelta(days=7)
-LONGER_LOOKS = (timedelta(days=3), LONG_WINDOW)
+LONGER_LOOKS = (timedelta(days=2), timedelta(days=4), LONG_WINDOW)
 LONG_WINDOW_USERS = 500
 _DAY = timedelta(days=1)
 
@@ -48,8 +48,8 @@ def windows(blocks: Sequence[Block], day: datetime, standing: Standing = HEALTHY
     """The windows that end with `day`, shortest first; none where the day has no block.
 
     The first is the day itself, lengthened up to seven days while it has fewer than 30 users. Where it has fewer than
-    500, three and seven days are further looks, since a small lasting change needs them; not while an alert is open,
-    nor back into trouble that is over. The reference is the eight weeks before.
+    500, two, four and seven days are further looks, since a small lasting change needs them; not while an alert is
+    open, nor back into trouble that is over. The reference is the eight weeks before.
     """
     past = [block for block in blocks if block.start <= day]
     if not past or past[-1].start != day:
