@@ -39,7 +39,7 @@ _PROJECT = table_of(tables.Project)
 CLOSED_AFTER = timedelta(minutes=15)
 WAIT_AT_MOST = timedelta(hours=6)
 WINDOWS_A_QUARTER = 91
-LOOKS_A_WINDOW = 3
+LOOKS_A_WINDOW = 4
 # While an alert is open, "is it over?" is asked at the usual 5 %.
 LOOKS_WHILE_OPEN = 20
 DAYS_A_WEEK = 7

@@ -2,7 +2,8 @@
 
 The false-alarm allowance of a quarter (`alarm_budget` of the settings) is shared by all judgements of the quarter by
 weight (Bonferroni): a judgement may be wrong with probability 1 / looks. While an alert is open the question is only
-whether the trouble is over: the driver then passes few looks, and half the relevant change is enough to stay in trouble.
+whether the trouble is over: the driver then passes few looks, and half the relevant change is enough to stay in
+trouble.
 """
 
 from __future__ import annotations
