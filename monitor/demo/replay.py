@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from monitor.clock import BlockLength, block_start, to_microseconds
-from monitor.contracts import JobContext
 from monitor.demo.sample import NOTE, Arrival, arrivals
-from monitor.ingest import Batch, Ingester
-from monitor.jobs import run_all
+from monitor.ingest import Batch
+from monitor.jobs import all_jobs
+from monitor.replay import Day
+from monitor.replay import replay as replay_days
 from monitor.settings import Settings
 from monitor.store import Store
 
-# The jobs of a day run once its block is closed: a little after midnight.
-AFTER_MIDNIGHT = timedelta(minutes=20)
 # How long after it began a call arrives here, with the verdict on it.
 ON_THE_WAY = timedelta(minutes=2)
 
@@ -25,24 +24,16 @@ def replay(store: Store, settings: Settings, end: datetime, progress: Callable[[
 
     `progress` is told each day and how many calls came in so far.
     """
-    project = settings.project
     first = arrivals(end)
-    store.project(project, to_microseconds(first[0].span.time), note=NOTE)
-    ingester = Ingester(store, settings)
-    loaded = 0
-    try:
-        for day, of_day in groupby(first, key=lambda arrival: block_start(arrival.span.time, BlockLength.DAY)):
-            loaded += _load(ingester, project, list(of_day))
-            run_all(JobContext(store, settings, day + timedelta(days=1) + AFTER_MIDNIGHT))
-            progress(day, loaded)
-    finally:
-        ingester.close()
-    return loaded
+    store.project(settings.project, to_microseconds(first[0].span.time), note=NOTE)
+    days = _days(first, settings.project)
+    return replay_days(store, settings, days, all_jobs(), lambda day, calls: progress(day.start, calls))
 
 
-def _load(ingester: Ingester, project: str, of_day: Iterable[Arrival]) -> int:
-    accepted = 0
-    for arrival in of_day:
-        batch = Batch(project=project, spans=[arrival.span], feedback=arrival.feedback, sender="demo")
-        accepted += ingester.submit(batch, now=arrival.span.time + ON_THE_WAY).accepted
-    return accepted
+def _days(calls: Iterable[Arrival], project: str) -> Iterator[Day]:
+    for start, of_day in groupby(calls, key=lambda call: block_start(call.span.time, BlockLength.DAY)):
+        yield Day(start, (_arriving(call, project) for call in of_day))
+
+
+def _arriving(call: Arrival, project: str) -> tuple[datetime, Batch]:
+    return call.span.time + ON_THE_WAY, Batch(project, [call.span], call.feedback, sender="demo")

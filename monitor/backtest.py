@@ -1,0 +1,245 @@
+"""The back-test: what would have been alarmed on a log, had the monitor watched while it was written.
+
+Nothing is imitated: the log goes through ingest, enrichment, profiles, indicators and alerts, day by day, in a store of
+its own that is removed afterwards. Feedback counts from its own time on. What the monitor says of itself (delay,
+silence, jobs) is left out, since a replay says nothing of it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+from monitor import migrate
+from monitor.alerts.rules import default_pack
+from monitor.alerts.telling import category_of, signal_of
+from monitor.call_files import Progress, read_calls
+from monitor.clock import BlockLength, block_start, to_microseconds
+from monitor.contracts import Indicator
+from monitor.day_spool import DaySpool
+from monitor.errors import InputError
+from monitor.files import LogFile
+from monitor.indicators import WINDOWS_A_QUARTER, skip_days
+from monitor.ingest import Batch
+from monitor.jobs import named
+from monitor.queries.alerts import AlertRecord, Appeared, incident, incidents, open_alerts
+from monitor.replay import Day, replay
+from monitor.settings import Settings
+from monitor.store import Store
+
+JOBS = ("enrich", "profiles", "indicators", "alerts")
+BATCH_RECORDS = 500
+_DAY = timedelta(days=1)
+
+DayDone = Callable[[datetime, int, int], None]
+"""Told the day, how many days there are, and how many calls came in so far."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alert as it was when it was raised, and when it was over (None where it was open at the end of the log).
+
+    `drivers` are the models, releases and prompt versions first seen about when its incident began.
+    """
+
+    alert: AlertRecord
+    indicator: Indicator
+    raised: datetime
+    drivers: tuple[Appeared, ...]
+    resolved: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a back-test found. `judged_days` are those that could have raised an alarm."""
+
+    file: str
+    calls: int
+    first: datetime
+    last: datetime
+    days: int
+    judged_days: int
+    budget: float
+    alarms: tuple[Alarm, ...]
+
+    @property
+    def expected_false_alarms(self) -> float:
+        """How many false alarms the budget allows in the days that were judged."""
+        return self.budget * self.judged_days / WINDOWS_A_QUARTER
+
+
+def backtest(
+    log: LogFile,
+    settings: Settings,
+    now: datetime,
+    *,
+    timezone: tzinfo | None = None,
+    baseline_until: datetime | None = None,
+    reading: Progress,
+    day_done: DayDone,
+) -> Report:
+    """Replays a log. Days that begin before `baseline_until` are learnt from and raise nothing.
+
+    Raises InputError where a row cannot be read or has no time, or where nothing would be judged.
+    """
+    with tempfile.TemporaryDirectory(prefix="llmops-monitor-backtest-") as name:
+        folder = Path(name)
+        spool = DaySpool(folder)
+        for call in read_calls(log, settings, now, timezone, reading):
+            if not call.timed:
+                raise InputError(f"{log.path}:{call.line}: has no time, which a back-test needs.")
+            spool.add_call(call.span)
+            for item in call.feedback:
+                spool.add_feedback(item, max(item.time, call.span.time))
+        assert spool.first is not None  # read_calls raises where there is no call  # noqa: S101
+        assert spool.last is not None  # noqa: S101
+        if baseline_until is not None and block_start(spool.last, BlockLength.DAY) < baseline_until:
+            raise InputError(f"The log ends before {baseline_until:%Y-%m-%d %H:%M} UTC, so nothing would be judged.")
+        own = settings.model_copy(
+            update={"database_url": f"sqlite:///{folder / 'backtest.db'}", "database_durability": "relaxed"}
+        )
+        store = Store.open(own)
+        try:
+            migrate.upgrade(store)
+            return _Backtest(store, own, spool, spool.first, spool.last).run(log, baseline_until, day_done)
+        finally:
+            store.close()
+
+
+class _Backtest:
+    """One run over the days of a spool."""
+
+    def __init__(self, store: Store, settings: Settings, spool: DaySpool, first: datetime, last: datetime) -> None:
+        self._store = store
+        self._settings = settings
+        self._spool = spool
+        self._first, self._last = first, last
+        self._first_day = block_start(first, BlockLength.DAY)
+        self._last_day = block_start(last, BlockLength.DAY)
+        self._pack = default_pack()
+        self._project_id = store.project(settings.project, to_microseconds(first))
+        self._alarms: dict[int, Alarm] = {}
+
+    def run(self, log: LogFile, baseline_until: datetime | None, day_done: DayDone) -> Report:
+        days = (self._last_day - self._first_day) // _DAY + 1
+        learnt = 0
+        if baseline_until is not None:
+            skip_days(self._store, self._settings.project, baseline_until)
+            learnt = max(0, -((self._first_day - baseline_until) // _DAY))
+
+        def after(day: Day, calls: int) -> None:
+            self._collect(day)
+            day_done(day.start, days, calls)
+
+        calls = replay(self._store, self._settings, self._days(), [named(name) for name in JOBS], after)
+        return Report(
+            file=str(log.path),
+            calls=calls,
+            first=self._first,
+            last=self._last,
+            days=days,
+            judged_days=days - learnt,
+            budget=self._settings.alarm_budget,
+            alarms=self._told(),
+        )
+
+    def _days(self) -> Iterator[Day]:
+        start = self._first_day
+        while start <= self._last_day:
+            yield Day(start, self._arrivals(start))
+            start += _DAY
+
+    def _arrivals(self, start: datetime) -> Iterator[tuple[datetime, Batch]]:
+        spans, said = self._spool.day(start)
+        project = self._settings.project
+        for place in range(0, len(spans), BATCH_RECORDS):
+            some = spans[place : place + BATCH_RECORDS]
+            yield some[-1].time, Batch(project, some, sender="backtest")
+        for place in range(0, len(said), BATCH_RECORDS):
+            items = said[place : place + BATCH_RECORDS]
+            yield start + _DAY, Batch(project, feedback=items, sender="backtest")
+
+    def _collect(self, day: Day) -> None:
+        """Notes the alarms that this day raised, as they are now."""
+        for alert in open_alerts(self._store, self._project_id):
+            indicator = self._pack[alert.indicator]
+            if alert.id in self._alarms or indicator.against == "pulse":
+                continue
+            if indicator.overall_only and day.start == self._last_day and (alert.effect or 0.0) < 0:
+                continue  # The log may end within its last day: that day's amounts say nothing.
+            drivers: tuple[Appeared, ...] = ()
+            if alert.incident_id is not None:
+                drivers = incident(self._store, self._project_id, alert.incident_id).appeared
+            self._alarms[alert.id] = Alarm(alert, indicator, day.judged_at, drivers)
+
+    def _told(self) -> tuple[Alarm, ...]:
+        """The alarms in order, those of a day as their incident ranks them, with when they were over."""
+        final = [alert for item in incidents(self._store, self._project_id, limit=10_000) for alert in item.alerts]
+        rank = {alert.id: place for place, alert in enumerate(final)}
+        over = {alert.id: alert.resolved for alert in final}
+        ordered = sorted(self._alarms.values(), key=lambda alarm: (alarm.raised, rank.get(alarm.alert.id, len(rank))))
+        return tuple(replace(alarm, resolved=over.get(alarm.alert.id)) for alarm in ordered)
+
+
+def as_document(report: Report) -> dict[str, Any]:
+    """The report for programs; times are ISO 8601."""
+    return {
+        "file": report.file,
+        "calls": report.calls,
+        "first": report.first.isoformat(),
+        "last": report.last.isoformat(),
+        "days": report.days,
+        "judged_days": report.judged_days,
+        "budget": report.budget,
+        "expected_false_alarms": round(report.expected_false_alarms, 4),
+        "alarms": [_alarm_document(alarm) for alarm in report.alarms],
+    }
+
+
+def _alarm_document(alarm: Alarm) -> dict[str, Any]:
+    alert = alarm.alert
+    signal = signal_of(alert)
+    return {
+        "time": alarm.raised.isoformat(),
+        "since": alert.since.isoformat(),
+        "indicator": alert.indicator,
+        "signal": alert.signal,
+        "title": signal.title,
+        "kind": str(alert.kind),
+        "category": category_of(alert) or None,
+        "segment": {"dimension": alert.segment.dimension, "value": alert.segment.value},
+        "severity": alert.severity,
+        "direction": direction_of(alert),
+        "before": alert.before,
+        "after": alert.after,
+        "low": alert.low,
+        "high": alert.high,
+        "n": alert.n,
+        "users": alert.detail.get("effective_n"),
+        "effect": alert.effect,
+        "effect_low": alert.effect_low,
+        "effect_high": alert.effect_high,
+        "reason": alert.reason,
+        "distances": alert.detail.get("distances") or {},
+        "drivers": [
+            {
+                "dimension": item.segment.dimension,
+                "value": item.segment.value,
+                "first_seen": item.first_seen.isoformat(),
+            }
+            for item in alarm.drivers
+        ],
+        "incident": alert.incident_id,
+        "resolved": alarm.resolved.isoformat() if alarm.resolved else None,
+    }
+
+
+def direction_of(alert: AlertRecord) -> str:
+    """`up` or `down`; `moved` for texts, which have no direction."""
+    if alert.kind.value == "vector" or alert.effect is None:
+        return "moved"
+    return "up" if alert.effect > 0 else "down"

@@ -1,0 +1,123 @@
+"""`llmops-monitor backtest`: what would have been alarmed on a log."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.commands.importing import Timezone, rows_progress
+from monitor.terminal import json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from monitor.backtest import Alarm, Report
+
+
+@click.command("backtest", help="Replay a log of calls as if live and list every alarm that would have been raised.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--baseline-until", metavar="TIME", help="Raise nothing before this day or time (ISO 8601): only learn.")
+@click.option(
+    "--block",
+    type=click.Choice(["hour", "day"]),
+    default="day",
+    show_default=True,
+    help="Length of the blocks that are judged; hour is not available yet.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(0, 1000, min_open=True),
+    metavar="N",
+    help="False alarms a quarter that are accepted; default: MONITOR_ALARM_BUDGET, else 1.",
+)
+@click.option("--timezone", type=Timezone(), help="Zone of times that name none, such as Europe/Berlin or +02:00.")
+@json_option
+def command(  # noqa: PLR0917 - click passes them by name
+    file: Path,
+    baseline_until: str | None,
+    block: str,
+    budget: float | None,
+    timezone: tzinfo | None,
+    as_json: bool,
+) -> int:
+    from monitor import clock
+    from monitor.backtest import as_document, backtest
+    from monitor.files import LogFile
+    from monitor.settings import Settings
+
+    if block == "hour":
+        raise click.UsageError("Alarms are judged by the day; --block hour is not available yet.")
+    until = _moment(baseline_until, timezone) if baseline_until else None
+    settings = Settings.from_flags(alarm_budget=budget)
+    log = LogFile(file)
+    with rows_progress() as progress:
+        reading = progress.add_task("reading", total=max(log.size, 1), rows=0)
+        replaying = progress.add_task("replaying", total=None, rows=0)
+        report = backtest(
+            log,
+            settings,
+            clock.now(),
+            timezone=timezone,
+            baseline_until=until,
+            reading=lambda position, rows: progress.update(reading, completed=position, rows=rows),
+            day_done=lambda day, days, calls: progress.update(
+                replaying, total=days, advance=1, rows=calls, description=f"{day:%Y-%m-%d}"
+            ),
+        )
+    if as_json:
+        print_json(as_document(report))
+    else:
+        _print(report)
+    return 0
+
+
+def _moment(text: str, timezone: tzinfo | None) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise click.UsageError("--baseline-until must be a day or time as in ISO 8601, such as 2026-03-11.") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone or UTC)).astimezone(UTC)
+
+
+def _print(report: Report) -> None:
+    from monitor import wording
+    from monitor.clock import BlockLength, block_start
+
+    end = block_start(report.last, BlockLength.DAY) + BlockLength.DAY.duration
+    click.echo(
+        f"{report.file}: {wording.plural(report.calls, 'call')}, {wording.period(report.first, end)}; "
+        f"{report.judged_days} of {wording.plural(report.days, 'day')} could raise an alarm. The budget of "
+        f"{wording.plural(report.budget, 'false alarm') if report.budget == int(report.budget) else report.budget} "
+        f"a quarter allows {wording.number(report.expected_false_alarms)} in that time."
+    )
+    found = len({alarm.alert.incident_id for alarm in report.alarms})
+    if report.alarms:
+        click.echo(f"{wording.plural(len(report.alarms), 'alarm')} in {wording.plural(found, 'incident')}:")
+    print_table(
+        ("raised", "since", "indicator", "where", "change", "evidence", "calls", "what else changed", "over"),
+        [_row(alarm) for alarm in report.alarms],
+        empty="No alarm would have been raised.",
+    )
+
+
+def _row(alarm: Alarm) -> tuple[str, ...]:
+    from monitor import wording
+    from monitor.alerts.telling import category_of, signal_of
+
+    alert = alarm.alert
+    signal = signal_of(alert)
+    drivers = [f"{wording.segment_text(item.segment)} ({wording.day(item.first_seen)})" for item in alarm.drivers]
+    value = category_of(alert)
+    title = f"{signal.title} {value}".rstrip()
+    return (
+        f"{alarm.raised:%Y-%m-%d %H:%M}",
+        f"{alert.since:%Y-%m-%d}",
+        alert.indicator,
+        wording.segment_text(alert.segment),
+        f"{title}: {wording.format_change(signal, alert.before, alert.after)}",
+        alert.reason,
+        wording.count(alert.n),
+        ", ".join(drivers) or "-",
+        f"{alarm.resolved:%Y-%m-%d}" if alarm.resolved else "-",
+    )
