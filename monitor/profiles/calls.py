@@ -128,7 +128,8 @@ def _within(statement: Select[Any], project_id: int, start: datetime, end: datet
     )
 
 
-def _observed(row: Any) -> tuple[str, Kind, SignalValue] | None:
+def value_said(row: Any) -> tuple[str, Kind, SignalValue] | None:
+    """The signal of a piece of feedback with its kind and value; None where it is a comment alone."""
     name = FEEDBACK_PREFIX + row.name
     if row.value is not None:
         return (name, Kind.FLAG, bool(row.value)) if row.flag else (name, Kind.NUMBER, float(row.value))
@@ -169,7 +170,7 @@ def _feedback(
     stale: set[int] = set()
     first, last = to_microseconds(start), to_microseconds(end)
     for row in rows:
-        observed = _observed(row)
+        observed = value_said(row)
         if observed is None:
             continue
         trace = spans.get(row.trace_id, [])
@@ -208,6 +209,6 @@ def _session_feedback(
         ).all()
         if first <= calls[-1].time < last:
             stale.update(call.time for call in calls if call.time < first)
-            observed = [item for item in map(_observed, said) if item is not None]
+            observed = [item for item in map(value_said, said) if item is not None]
             result.append(CallSignals(calls[-1].user or session_id, (), {}, observed))
     return result, stale
