@@ -88,18 +88,14 @@ def appeared_text(appeared: Sequence[Appeared]) -> str:
 
 def next_step(incident: IncidentRecord) -> str:
     """What to do about an open incident, by what else changed when it began."""
-    dimensions: dict[str, str] = {}
-    for item in incident.appeared:
-        dimensions.setdefault(item.segment.dimension, item.segment.value)
+    suspects = {dimension: wording.listed(values) for dimension, values in incident.suspects.items()}
     look = "Read a few calls from both sides to confirm"
-    if "prompt_version" in dimensions:
-        name = wording.shortened(dimensions["prompt_version"], 60)
-        return f"{look}, then roll back prompt version {name} or correct it."
-    if "model" in dimensions:
-        name = wording.shortened(dimensions["model"], 60)
-        return f"{look}, then pin the model that answered before, or adapt the prompt to {name}."
-    if "release" in dimensions:
-        return f"{look}, then roll back release {wording.shortened(dimensions['release'], 60)} or correct it."
+    if "prompt_version" in suspects:
+        return f"{look}, then correct prompt version {suspects['prompt_version']} or go back to the one before."
+    if "model" in suspects:
+        return f"{look}, then pin the model that answered before, or adapt the prompt to {suspects['model']}."
+    if "release" in suspects:
+        return f"{look}, then roll back release {suspects['release']} or correct it."
     if incident.severity == "notice":
         return "Read a few calls from both sides to see whether the change was meant; nothing is known to be worse."
     return (
@@ -119,10 +115,11 @@ def ways(request: Request, alert: AlertRecord) -> list[tuple[str, str]]:
 
 def _changes(request: Request, incident: IncidentRecord) -> html.Ul:
     """The most telling changes, each with how sure it is: one of each family of signals first, as others repeat it."""
-    families = {alert.signal: signal_of(alert).family for alert in incident.alerts}
-    first = {families[alert.signal]: alert for alert in reversed(incident.alerts)}
-    others = [alert for alert in incident.alerts if alert is not first[families[alert.signal]]]
-    shown = [*sorted(first.values(), key=incident.alerts.index), *others][:_MOST_CHANGES]
+    alerts = incident.telling
+    families = {alert.signal: signal_of(alert).family for alert in alerts}
+    first = {families[alert.signal]: alert for alert in reversed(alerts)}
+    others = [alert for alert in alerts if alert is not first[families[alert.signal]]]
+    shown = [*sorted(first.values(), key=alerts.index), *others][:_MOST_CHANGES]
     lines: list[Any] = []
     for alert in shown:
         sure = evidence(alert)
@@ -136,8 +133,8 @@ def _changes(request: Request, incident: IncidentRecord) -> html.Ul:
                 ]
             )
         )
-    more = len(incident.alerts) - len(shown)
-    if more > 0:
+    more = len(alerts) - len(shown)
+    if more > 0 and request.parameter("incident") != str(incident.id):
         lines.append(html.Li(cards.link(f"and {wording.count(more)} more", incident_link(request, incident.id))))
     return html.Ul(lines, className="changes")
 
@@ -146,7 +143,7 @@ def _facts(request: Request, incident: IncidentRecord) -> list[tuple[str, Any]]:
     since = wording.day(incident.since)
     if incident.is_open and request.end > incident.since:
         since += f" ({wording.duration(request.end - incident.since)})"
-    shown = list(dict.fromkeys(wording.segment_text(alert.segment) for alert in incident.alerts))
+    shown = list(dict.fromkeys(wording.segment_text(alert.segment) for alert in incident.telling))
     whom = ", ".join(wording.shortened(text, 60) for text in shown[:_MOST_SEGMENTS])
     if len(shown) > _MOST_SEGMENTS:
         whom += f" and {len(shown) - _MOST_SEGMENTS} more"

@@ -205,6 +205,14 @@ def sparkline(values: Sequence[float | None]) -> str:
     )
 
 
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Names in a row, each cut to a bearable length: "a", "a and b", "a, b, c and 4 more"."""
+    shown = [shortened(name, 60) for name in names[:most]]
+    if len(names) > most:
+        shown.append(f"{count(len(names) - most)} more")
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1]))) if shown else ""
+
+
 def shortened(text: str, length: int) -> str:
     """The text on one line, cut to a length with an ellipsis."""
     line = " ".join(text.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -183,6 +184,11 @@ def test_everything_that_began_together_is_one_incident(store: Store, settings: 
         incident.title.startswith("gpt-4 + prime: accuracy 84.0% → 51.1%, ")
     )
     assert [str(item.segment) for item in incident.appeared] == ["model gpt-4-0613", "model gpt-3.5-turbo-0613"]
+    assert incident.suspects == {"model": ("gpt-4-0613",)}, "what belongs to the segment of the headline"
+    elsewhere = replace(incident, alerts=(replace(incident.alerts[0], segment=WHOLE),))
+    assert elsewhere.suspects == {"model": ("gpt-4-0613", "gpt-3.5-turbo-0613")}
+    once = [alert.segment for alert in incident.telling if alert.signal == LENGTH]
+    assert once == [PRIME], "the wider segments repeat it"
     assert [kind for kind, _ in said(store, project)] == ["opened"]
     assert "(+2 more changes)" in said(store, project)[0][1]
 

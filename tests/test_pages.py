@@ -17,11 +17,12 @@ from dash.development.base_component import Component
 import dashboards.pages
 from dashboards import app, bins, charts, shell
 from dashboards.app import Context, create_app, render
-from monitor.contracts import Kind, Page, collect
+from monitor import tables
+from monitor.contracts import WHOLE, Kind, Page, collect
 from monitor.profile import Profile
 from monitor.queries import alerts
 from monitor.settings import Settings
-from monitor.store import Store
+from monitor.store import Store, table_of
 from tests import seeding
 from tests.conftest import NOW
 
@@ -234,6 +235,21 @@ def test_overview_tells_what_is_wrong_for_whom_since_when_and_what_to_do(
     ]
     assert before
     assert since
+
+
+def test_an_incident_tells_each_change_once(context: Context, store: Store, settings: Settings, project: int) -> None:
+    seeding.fill(store, settings, NOW)
+    (incident,) = alerts.open_incidents(store, project)
+    table = table_of(tables.Incident)
+    (wide,) = [alert.id for alert in incident.alerts if alert.segment == WHOLE]
+    with store.write() as connection:
+        detail = dict(incident.detail) | {"repeats": [wide]}
+        connection.execute(table.update().where(table.c.id == incident.id).values(detail=detail))
+    page = render(PAGES["/alerts"], context.request("/alerts", f"?incident={incident.id}", NOW))
+    check(page)
+    (fold,) = [part for part in everything(page) if isinstance(part, html.Details) and part.className == "fold"]
+    assert "1 alert on the same changes" in texts(fold)
+    assert texts(page).count("all traffic") == texts(fold).count("all traffic") > 0
 
 
 def test_overview_is_all_clear_only_where_something_was_judged() -> None:

@@ -83,3 +83,10 @@ def test_sparkline_and_counts() -> None:
     assert wording.plural(1, "call") == "1 call"
     assert wording.plural(2300, "call") == "2,300 calls"
     assert wording.shortened("a\n b" * 40, 10) == "a ba ba b…"
+    assert [wording.listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"], list("abcdefg"))] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+        "a, b, c and 4 more",
+    ]

@@ -148,14 +148,30 @@ def _one(request: Request, wanted: str) -> Any:
                 "Incident", "Open" if incident.is_open else "Over", cards.link("All incidents", request.link("/alerts"))
             ),
             incidents.card(request, incident),
-            cards.section("Its alerts", _alerts(request, incident.alerts), lead="The most telling one first."),
+            cards.section("Its alerts", _alerts(request, incident), lead="The most telling first, by segment."),
             cards.section("What happened when", _history(incident)),
             cards.section("Messages sent", _messages(request, said)),
         ]
     )
 
 
-def _alerts(request: Request, found: Sequence[AlertRecord]) -> Any:
+def _alerts(request: Request, incident: IncidentRecord) -> Any:
+    """Each change once, by segment; those that repeat one in a wider or narrower segment fold away."""
+    telling = incident.telling
+    place = {alert.segment: number for number, alert in reversed(list(enumerate(telling)))}
+    parts = [_alert_table(request, sorted(telling, key=lambda alert: place[alert.segment]), "Alerts of the incident")]
+    repeats = [alert for alert in incident.alerts if alert not in telling]
+    if repeats:
+        summary = f"{wording.plural(len(repeats), 'alert')} on the same changes, seen in wider or narrower segments"
+        parts.append(
+            html.Details(
+                [html.Summary(summary), _alert_table(request, repeats, "Alerts that repeat")], className="fold"
+            )
+        )
+    return html.Div(parts)
+
+
+def _alert_table(request: Request, found: Sequence[AlertRecord], caption: str) -> Any:
     rows = []
     for alert in found[:_MOST_ALERTS]:
         signal = incidents.signal_of(alert)
@@ -164,10 +180,10 @@ def _alerts(request: Request, found: Sequence[AlertRecord]) -> Any:
         interval = wording.format_interval(signal, alert.low, alert.high).removeprefix("95% interval ")
         rows.append(
             [
-                cards.badge("bad" if alert.is_open else "ok", "Firing" if alert.is_open else "Over"),
-                cards.link(wording.shortened(signal.title, 60), detail),
                 wording.shortened(wording.segment_text(alert.segment), 60),
+                cards.link(wording.shortened(signal.title, 60), detail),
                 html.Span(incidents.figures(alert), title=wording.shortened(alert.reason, 300)),
+                cards.badge("bad" if alert.is_open else "ok", "Firing" if alert.is_open else "Over"),
                 html.Span(interval, className="dim nowrap"),
                 wording.count(alert.n),
                 html.Span(wording.day(alert.since), className="nowrap"),
@@ -178,9 +194,9 @@ def _alerts(request: Request, found: Sequence[AlertRecord]) -> Any:
     return html.Div(
         [
             cards.table(
-                ["State", "Signal", "Segment", "Before and now", "95% interval of now", "Calls", "Since", "Show calls"],
+                ["Segment", "Signal", "Before and now", "State", "95% interval of now", "Calls", "Since", "Show calls"],
                 rows,
-                caption="Alerts of the incident",
+                caption=caption,
                 numeric=(5,),
                 empty="It has no alerts.",
             ),

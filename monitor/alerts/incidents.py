@@ -12,11 +12,11 @@ from sqlalchemy import Connection, func, select
 
 from monitor import tables
 from monitor.alerts.rules import Phase
-from monitor.alerts.telling import in_order, title, worst
+from monitor.alerts.telling import in_order, title, weigh, worst
 from monitor.clock import from_microseconds, to_microseconds
 from monitor.contracts import Segment
 from monitor.identifiers import new_id
-from monitor.queries.alerts import SEVERITIES, IncidentRecord, read_incidents
+from monitor.queries.alerts import SEVERITIES, IncidentRecord, belongs_to, read_incidents
 from monitor.store import Store, table_of
 
 # Change points this near are one trouble: the estimate is right to within a day.
@@ -129,6 +129,7 @@ def refresh(
             "worsened": worsened or decision.say == "worse",
             "why": str(decision.why),
             "order": [alert.id for alert in ordered],
+            "repeats": sorted(weigh(ordered)[1]),
             "appeared": _appeared(connection, project_id, since, ordered[0].segment),
         }
         connection.execute(
@@ -196,7 +197,6 @@ def _appeared(connection: Connection, project_id: int, since: datetime, segment:
             _segment.c.first_seen > first + NEARBY_CHANGES // timedelta(microseconds=1),
         )
     ).all()
-    parts = segment.value.split(" + ") if segment.value else []
     found = [
         {"dimension": row.dimension, "value": row.value, "first_seen": from_microseconds(row.first_seen).isoformat()}
         for row in rows
@@ -204,7 +204,7 @@ def _appeared(connection: Connection, project_id: int, since: datetime, segment:
     return sorted(
         found,
         key=lambda item: (
-            not any(part in item["value"] for part in parts),
+            not belongs_to(item["value"], segment),
             CHANGE_DIMENSIONS.index(item["dimension"]),
             item["value"],
         ),

@@ -124,7 +124,7 @@ def incident_view(store: Store, place: Place, record: IncidentRecord, now: datet
         top=tuple(top),
         lines=tuple(shown),
         more=len(lines) - len(shown),
-        segments=tuple(dict.fromkeys(wording.segment_text(alert.segment) for alert in ordered)),
+        segments=tuple(dict.fromkeys(wording.segment_text(alert.segment) for alert in record.telling)),
         judged=tuple(judged_texts(store, record, first.segment, now)) if record.is_open else (),
         appeared=tuple(appeared_texts(record, now)) if record.is_open else (),
         steps=tuple(steps(record)),
@@ -222,17 +222,23 @@ def steps(record: IncidentRecord) -> list[str]:
     """What to do next, the most useful first."""
     if not record.is_open:
         return []
-    found = {item.segment.dimension: item.segment.value for item in reversed(record.appeared)}
+    found = {dimension: _named(dimension, values) for dimension, values in record.suspects.items()}
     advice = ["Read a few calls from before and since the change, side by side."]
     if "prompt_version" in found:
-        advice.append(f"If prompt version {found['prompt_version']} is the cause, go back to the one before it.")
+        advice.append(f"If {found['prompt_version']} the cause, go back to the one before.")
     if "release" in found:
-        advice.append(f"If release {found['release']} is the cause, roll it back.")
+        advice.append(f"If {found['release']} the cause, roll back.")
     if "model" in found:
-        advice.append(f"If model {found['model']} is the cause, pin the model that answered before.")
+        advice.append(f"If {found['model']} the cause, pin what answered before.")
     if not found:
         advice.append("No new model, release or prompt version was seen then: ask what else was deployed or who came.")
     return advice
+
+
+def _named(dimension: str, values: Sequence[str]) -> str:
+    """The subject of a sentence: "model gpt-4-0613 is", "models a and b are"."""
+    several = len(values) > 1
+    return f"{wording.dimension_text(dimension)}{'s' * several} {wording.listed(values)} {'are' if several else 'is'}"
 
 
 def trend_of(blocks: Sequence[Block], since: datetime, start: datetime, days: int) -> Trend | None:

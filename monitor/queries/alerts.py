@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, select
 
 from monitor import tables
 from monitor.clock import from_microseconds, to_microseconds
-from monitor.contracts import Kind, Segment
+from monitor.contracts import WHOLE, Kind, Segment
 from monitor.errors import NotFound
+from monitor.model_names import model_family
 from monitor.store import Store, table_of
 
 SEVERITIES = ("notice", "serious", "critical")
@@ -94,6 +95,22 @@ class IncidentRecord:
         """True until every alert of it is resolved."""
         return self.state == "open"
 
+    @property
+    def telling(self) -> tuple[AlertRecord, ...]:
+        """Its alerts without those that say the same of a wider or narrower segment."""
+        repeats = frozenset(self.detail.get("repeats", ()))
+        return tuple(alert for alert in self.alerts if alert.id not in repeats)
+
+    @property
+    def suspects(self) -> Mapping[str, tuple[str, ...]]:
+        """What appeared, by dimension: what belongs to the segment of the most telling alert, or else all of it."""
+        found: dict[str, list[str]] = {}
+        for item in self.appeared:
+            found.setdefault(item.segment.dimension, []).append(item.segment.value)
+        segment = self.alerts[0].segment if self.alerts else WHOLE
+        own = {name: [value for value in values if belongs_to(value, segment)] for name, values in found.items()}
+        return {name: tuple(own[name] or values) for name, values in found.items()}
+
 
 @dataclass(frozen=True)
 class NotificationRecord:
@@ -125,6 +142,12 @@ class AlertCounts:
     def open(self) -> int:
         """All open incidents."""
         return self.critical + self.serious + self.notice
+
+
+def belongs_to(value: str, segment: Segment) -> bool:
+    """True for a value that the segment names, or a model of the family that it names."""
+    parts = segment.value.split(" + ")
+    return value in parts or model_family(value) in parts
 
 
 def open_incidents(store: Store, project_id: int) -> list[IncidentRecord]:
