@@ -12,9 +12,14 @@ from __future__ import annotations
 
 import base64
 import functools
+import importlib.util
 import itertools
 import re
+import runpy
+import struct
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +32,7 @@ MAX_CHARACTERS = 2000
 _PLACES = 2**15
 _SEED = 20_260_101
 _SCALE = 127
+_ALL_BITS = 0xFFFF_FFFF
 _WORD = re.compile(r"[^\W\d_\u3040-\u30ff\u4e00-\u9fff]{2,}|[\u3040-\u30ff\u4e00-\u9fff]+|\d+")
 
 
@@ -45,12 +51,20 @@ def text_vectors(texts: Sequence[str]) -> list[list[float] | None]:
     """The vector of each text, of length 1; None where it has no words."""
     if not texts:
         return []
-    counts = _vectorizer().transform([text[:MAX_CHARACTERS] for text in texts])
-    np.sqrt(counts.data, out=counts.data)
-    projected = counts @ _projection()
-    lengths = np.linalg.norm(projected, axis=1, keepdims=True)
-    units = np.round(projected / np.where(lengths > 0, lengths, 1), 4).astype(np.float64).round(4).tolist()
-    return [unit if length > 0 else None for unit, length in zip(units, lengths[:, 0], strict=True)]
+    return [_vector(text) for text in texts]
+
+
+def _vector(text: str) -> list[float] | None:
+    counts = Counter(map(_place, _words(text[:MAX_CHARACTERS])))
+    if not counts:
+        return None
+    places = sorted(counts)
+    weights = np.sqrt(np.array([counts[place] for place in places], dtype=np.float32))
+    projected = np.add.reduce(_signs()[places] * weights[:, np.newaxis], axis=0)
+    length = np.sqrt(np.add.reduce(projected * projected))
+    if not length:
+        return None
+    return np.round(projected / length, 4).astype(np.float64).round(4).tolist()  # type: ignore[no-any-return]
 
 
 def _words(text: str) -> list[str]:
@@ -67,22 +81,45 @@ def _words(text: str) -> list[str]:
     return words
 
 
+@functools.lru_cache(maxsize=2**14)
+def _place(word: str) -> int:
+    """Where a word counts: by its MurmurHash3 (32 bits, seed 0), as in scikit-learn's vectorizers."""
+    data = word.encode("utf-8", "surrogatepass")
+    whole = len(data) & ~3
+    mixed = 0
+    for (block,) in struct.iter_unpack("<I", data[:whole]):
+        mixed ^= _scrambled(block)
+        mixed = (_rotated(mixed, 13) * 5 + 0xE6546B64) & _ALL_BITS
+    mixed ^= _scrambled(int.from_bytes(data[whole:], "little")) ^ len(data)
+    mixed = ((mixed ^ (mixed >> 16)) * 0x85EBCA6B) & _ALL_BITS
+    mixed = ((mixed ^ (mixed >> 13)) * 0xC2B2AE35) & _ALL_BITS
+    mixed ^= mixed >> 16
+    return min(mixed, _ALL_BITS + 1 - mixed) % _PLACES
+
+
+def _scrambled(block: int) -> int:
+    return _rotated((block * 0xCC9E2D51) & _ALL_BITS, 15) * 0x1B873593 & _ALL_BITS
+
+
+def _rotated(number: int, bits: int) -> int:
+    return (number << bits | number >> (32 - bits)) & _ALL_BITS
+
+
 @functools.cache
 def _common_words() -> frozenset[str]:
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    return frozenset(ENGLISH_STOP_WORDS)
-
-
-@functools.cache
-def _vectorizer() -> Any:
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    return HashingVectorizer(n_features=_PLACES, analyzer=_words, norm=None, alternate_sign=False, dtype=np.float32)
+    """scikit-learn's list of English stop words, without the library around it, which takes 80 MB of memory."""
+    library = importlib.util.find_spec("sklearn")
+    assert library is not None  # noqa: S101 - the package requires it
+    assert library.submodule_search_locations  # noqa: S101 - it is a package
+    path = Path(library.submodule_search_locations[0], "feature_extraction", "_stop_words.py")
+    words: frozenset[str] = runpy.run_path(str(path))["ENGLISH_STOP_WORDS"]
+    return words
 
 
 @functools.cache
-def _projection() -> NDArray[np.float32]:
+def _signs() -> NDArray[np.int8]:
     # RandomState's stream is frozen for ever, so that all versions of numpy make the same matrix.
     signs = np.random.RandomState(_SEED).randint(0, 2, size=(_PLACES, DIMENSIONS), dtype=np.int8)
-    return (signs.astype(np.float32) * 2 - 1) / np.float32(np.sqrt(DIMENSIONS))
+    signs *= 2
+    signs -= 1
+    return signs

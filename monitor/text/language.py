@@ -6,7 +6,9 @@ Only the first 200 characters of running text count: code blocks, addresses and 
 from __future__ import annotations
 
 import functools
+import mmap
 import re
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,16 @@ def _identifier() -> Any:
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identifier.set_languages([label for label in identifier.labels if len(label) == 2 or label in _ALIASES])
     # Choosing columns leaves the table laid out by columns; it is read by rows. The whole table (28 MB) is let go.
-    identifier.nb_ptc = np.ascontiguousarray(identifier.nb_ptc)
+    weights = np.ascontiguousarray(identifier.nb_ptc)
+    identifier.nb_ptc = np.frombuffer(_paged(weights), weights.dtype).reshape(weights.shape)
     identifier._full_model = (identifier.nb_ptc, identifier.nb_pc, identifier.nb_classes)
+    identifier.tk_nextmove = _paged(identifier.tk_nextmove).cast(identifier.tk_nextmove.typecode)
     return identifier
+
+
+def _paged(table: Any) -> memoryview:
+    """The bytes of a table in a file without a name: of the 66 MB of both tables only what texts need is in memory."""
+    with tempfile.TemporaryFile() as file:
+        file.write(memoryview(table).cast("B"))
+        file.flush()
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
