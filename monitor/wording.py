@@ -35,7 +35,7 @@ def format_value(signal: Signal, value: float | None, *, with_unit: bool = True)
     if unit in _SECOND_UNITS:
         return seconds(value)
     text = number(value)
-    return f"{text} {signal.unit}" if with_unit and signal.unit else text
+    return f"{text} {_unit(signal.unit, text)}" if with_unit and signal.unit else text
 
 
 def format_pair(
@@ -59,6 +59,11 @@ def format_interval(signal: Signal, low: float | None, high: float | None) -> st
     if low is None or high is None:
         return ""
     return f"95% interval {format_value(signal, low, with_unit=False)} to {format_value(signal, high, with_unit=False)}"
+
+
+def bracketed(text: str) -> str:
+    """ " (text)" for the middle of a sentence; nothing where there is no text."""
+    return f" ({text})" if text else ""
 
 
 def format_difference(signal: Signal, before: float | None, after: float | None) -> str:
@@ -217,6 +222,11 @@ def shortened(text: str, length: int) -> str:
     """The text on one line, cut to a length with an ellipsis."""
     line = " ".join(text.split())
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def _unit(unit: str, number: str) -> str:
+    """The unit of a number: one word, not one words; abbreviations stay."""
+    return unit.removesuffix("s") if number == "1" and len(unit) > 3 else unit
 
 
 def _is_plain(signal: Signal) -> bool:

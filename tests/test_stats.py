@@ -14,7 +14,7 @@ from scipy.spatial.distance import jensenshannon
 
 from monitor.contracts import Kind
 from monitor.profile import Profile, bin_value
-from monitor.stats import distances, intervals, power, words
+from monitor.stats import distances, intervals, power
 from monitor.stats.change_point import change_point
 from monitor.stats.comparison import Sides, compare
 from monitor.stats.forecast import forecast
@@ -220,14 +220,3 @@ def test_new_and_vanished_values_of_a_category_are_seen() -> None:
     changes = {item.value: (item.before, item.after) for item in found.categories}
     assert changes["filter"] == (0.0, 0.4)
     assert changes["length"] == (0.1, 0.0)
-
-
-def test_numbers_in_words() -> None:
-    assert [words.number(value) for value in (12345.6, 638.3, 3.94, 0.01234, 0.0)] == [
-        "12,346",
-        "638.3",
-        "3.9",
-        "0.0123",
-        "0",
-    ]
-    assert [words.percent(share) for share in (0.84, 0.0012, 0.0)] == ["84.0%", "0.12%", "0.0%"]

@@ -69,6 +69,14 @@ def test_dates() -> None:
     assert wording.duration(timedelta(seconds=5)) == "1 minute"
 
 
+def test_one_is_not_many() -> None:
+    words = Signal("response_words", Kind.NUMBER, "Response words", "", "usage", unit="words")
+    assert wording.format_change(words, 131, 1, with_unit=True) == "131 → 1 word"
+    assert wording.format_value(words, 1.5) == "1.5 words"
+    assert wording.bracketed("so") == " (so)"
+    assert wording.bracketed("") == ""
+
+
 def test_segments() -> None:
     assert wording.segment_text(WHOLE) == "all traffic"
     assert wording.segment_text(Segment("model_family+feature", "gpt-4 + prime")) == "gpt-4 + prime"

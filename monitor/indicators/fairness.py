@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from monitor import wording
 from monitor.contracts import Block, Evidence, Indicator, Kind, Rule, Signal, Verdict
 from monitor.profile import merge
-from monitor.stats import words
 from monitor.stats.comparison import Comparison, Sides, compare
 from monitor.stats.intervals import ratio
 from monitor.stats.judging import level_of
@@ -45,7 +45,7 @@ def _not_enough(evidence: Evidence, users: int, others: int, missing: int) -> Ve
     return Verdict(
         "too_few",
         f"{name}: not enough data to compare {evidence.segment} with others, needs about "
-        f"{words.counted(missing, 'more user')} ({users} in the group, {others} others).{hidden}",
+        f"{wording.plural(missing, 'more user')} ({users} in the group, {others} others).{hidden}",
         n=n,
         effective_n=float(users),
         detail={"verdict": NOT_ENOUGH, "missing": missing, "others": others},
@@ -85,9 +85,10 @@ def _answer(evidence: Evidence, sides: Sides, found: Comparison, tolerance: floa
     if signal.kind is Kind.FLAG:
         detail |= _ratios(sides, signal)
     better = "up" if found.effect > 0 else "down"
+    sure = wording.bracketed(wording.format_interval(signal, found.low, found.high))
     figures = (
-        f"{words.amount(signal, found.value)}{words.interval(signal, found.low, found.high)} against "
-        f"{words.amount(signal, found.baseline)} for others, {words.counted(sides.now.users, 'user')}"
+        f"{wording.format_value(signal, found.value)}{sure} against "
+        f"{wording.format_value(signal, found.baseline)} for others, {wording.plural(sides.now.users, 'user')}"
     )
     reach = tolerance if signal.kind is Kind.FLAG else tolerance * abs(found.baseline)
     inside = (
@@ -110,7 +111,7 @@ def _answer(evidence: Evidence, sides: Sides, found: Comparison, tolerance: floa
         detail["missing"] = missing
         reason = (
             f"{signal.title}: not enough data to exclude a gap for {evidence.segment}, {figures}; "
-            f"about {words.counted(missing, 'more user')} would tell."
+            f"about {wording.plural(missing, 'more user')} would tell."
         )
     return Verdict(
         state,  # type: ignore[arg-type]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from monitor import wording
 from monitor.contracts import Evidence, Indicator, Rule, Signal, Verdict
-from monitor.stats import words
 
 MAX_LAG_SECONDS = 300.0
 MAX_BACKLOG_SECONDS = 900.0
@@ -44,7 +44,7 @@ def _lag(evidence: Evidence) -> Verdict:
 def _backlog(evidence: Evidence) -> Verdict:
     waiting, calls = evidence.facts.get("backlog_s", 0.0), evidence.facts.get("backlog_calls", 0.0)
     reason = (
-        f"{words.counted(int(calls), 'call')} wait for their signals, the oldest for {_duration(waiting)}."
+        f"{wording.plural(int(calls), 'call')} wait for their signals, the oldest for {_duration(waiting)}."
         if calls
         else "No call waits for its signals."
     )
@@ -58,7 +58,7 @@ def _coverage(evidence: Evidence) -> Verdict:
         return Verdict("no_data", "Too few calls in the last day to say how many have their signals.", n=int(calls))
     return _judged(
         share < MIN_COVERAGE,
-        f"{words.percent(share)} of the last {words.counted(int(calls), 'call')} have their signals.",
+        f"{wording.percent(share)} of the last {wording.plural(int(calls), 'call')} have their signals.",
         share,
         MIN_COVERAGE,
         calls,
@@ -72,9 +72,9 @@ def _jobs(evidence: Evidence) -> Verdict:
         return Verdict("no_data", "No job has run yet.")
     bad = failed + stuck
     reason = (
-        f"{words.counted(int(failed), 'job')} failed and {int(stuck)} hang; the jobs command says why."
+        f"{wording.plural(int(failed), 'job')} failed and {int(stuck)} hang; the jobs command says why."
         if bad
-        else f"All {words.counted(int(known), 'job')} ran."
+        else f"All {wording.plural(int(known), 'job')} ran."
     )
     return _judged(bad > 0, reason, bad, 0.0, known)
 
@@ -84,7 +84,7 @@ def _rejects(evidence: Evidence) -> Verdict:
     whole = rejected + received
     share = rejected / whole if whole else 0.0
     bad = rejected >= MIN_REJECTED and share > MAX_REJECTED_SHARE
-    reason = f"{words.counted(int(rejected), 'record')} of {int(whole):,} could not be taken in the last hour."
+    reason = f"{wording.plural(int(rejected), 'record')} of {int(whole):,} could not be taken in the last hour."
     return _judged(bad, reason, share, MAX_REJECTED_SHARE, whole)
 
 

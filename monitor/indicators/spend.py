@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from monitor import wording
 from monitor.contracts import Evidence, Indicator, Signal, State, Verdict
-from monitor.stats import words
 from monitor.stats.comparison import Sides, compare_categories
 from monitor.stats.forecast import MIN_DAYS, forecast
 from monitor.stats.judging import details, judge_change, level_of, not_enough, relevant_change, since
@@ -29,7 +29,6 @@ def _spend(evidence: Evidence) -> Verdict:
     past = sum(block.profile.total for block in evidence.reference)
     past_calls = sum(block.profile.n for block in evidence.reference)
     squares = sum(block.profile.total_square for block in evidence.reference)
-    signal = evidence.signal
     usual_cost = past / past_calls if past_calls else 0.0
     found = None
     if usual_cost > 0:
@@ -46,7 +45,7 @@ def _spend(evidence: Evidence) -> Verdict:
         lacking = max(1, MIN_DAYS - len(evidence.reference))
         return Verdict(
             "too_few",
-            f"{words.amount(signal, total)} spent; needs {words.counted(lacking, 'more day')} with known prices "
+            f"{wording.money(total)} spent; needs {wording.plural(lacking, 'more day')} with known prices "
             "to say what is usual.",
             value=total,
             n=calls,
@@ -64,10 +63,10 @@ def _spend(evidence: Evidence) -> Verdict:
         detail["since"] = (evidence.changed[0].start if evidence.changed else evidence.start).isoformat()
     return Verdict(
         state,
-        f"{words.amount(signal, total)} spent on {words.day(evidence.start)}, "
+        f"{wording.money(total)} spent on {wording.day(evidence.start)}, "
         f"{'far more than usual' if state == 'bad' else 'not more than usual'}: "
-        f"about {words.amount(signal, found.expected)} expected (range {words.amount(signal, found.low)} to "
-        f"{words.amount(signal, found.high)}).",
+        f"about {wording.money(found.expected)} expected (range {wording.money(found.low)} to "
+        f"{wording.money(found.high)}).",
         value=total,
         low=found.low,
         high=found.high,
@@ -98,7 +97,7 @@ def _unpriced(evidence: Evidence) -> Verdict:
         detail["since"] = since(evidence, sides, found)
     return Verdict(
         "moved" if rose else "ok",
-        f"{words.percent(after)} of calls have no known price, {words.percent(before)} before"
+        f"{wording.percent(after)} of calls have no known price, {wording.percent(before)} before"
         f"{': the spend shown is too low' if rose else ''}.",
         value=after,
         n=sides.now.n,

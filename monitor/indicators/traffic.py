@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from monitor import wording
 from monitor.contracts import Evidence, Indicator, Signal, State, Verdict
-from monitor.stats import words
 from monitor.stats.comparison import Sides
 from monitor.stats.forecast import MIN_DAYS, forecast
 from monitor.stats.judging import judge_change, level_of
@@ -33,7 +33,7 @@ def _volume(evidence: Evidence) -> Verdict:
         lacking = MIN_DAYS - len(evidence.reference)
         return Verdict(
             "too_few",
-            f"{words.counted(calls, 'call')}; needs {words.counted(lacking, 'more day')} of history "
+            f"{wording.plural(calls, 'call')}; needs {wording.plural(lacking, 'more day')} of history "
             "to say what is usual.",
             value=float(calls),
             n=calls,
@@ -58,8 +58,9 @@ def _volume(evidence: Evidence) -> Verdict:
         detail["since"] = (evidence.changed[0].start if evidence.changed else evidence.start).isoformat()
     return Verdict(
         state,
-        f"{words.counted(calls, 'call')} on {words.day(evidence.start)}, {sentence}: "
-        f"about {words.counted(round(found.expected), 'call')} expected (range {found.low:,.0f} to {found.high:,.0f}).",
+        f"{wording.plural(calls, 'call')} on {wording.day(evidence.start)}, {sentence}: "
+        f"about {wording.plural(found.expected, 'call')} expected "
+        f"(range {wording.count(found.low)} to {wording.count(found.high)}).",
         value=float(calls),
         low=found.low,
         high=found.high,
@@ -100,8 +101,8 @@ def _latency(evidence: Evidence) -> Verdict:
         verdict,
         state="bad",
         reason=f"{evidence.signal.title}: slow calls became slower, the 95th percentile rose from "
-        f"{words.amount(evidence.signal, tail.before)} to {words.amount(evidence.signal, tail.after)}; "
-        f"{words.percent(tail.share)} of calls are slower than 5% were before.",
+        f"{wording.format_value(evidence.signal, tail.before)} to {wording.format_value(evidence.signal, tail.after)}; "
+        f"{wording.percent(tail.share)} of calls are slower than 5% were before.",
         detail={**detail, "since": since.isoformat(), "strength": round(tail.strength, 4)},
     )
 

@@ -12,9 +12,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from monitor import wording
 from monitor.contracts import Evidence, Kind, Signal, State, Verdict
 from monitor.profile import merge
-from monitor.stats import words
 from monitor.stats.change_point import change_point
 from monitor.stats.comparison import VECTOR_RELEVANT, Comparison, Sides, compare
 from monitor.stats.power import users_needed
@@ -53,7 +53,7 @@ def not_enough(evidence: Evidence, min_users: int = MIN_USERS) -> Verdict | None
         missing = math.ceil((min_users - users) * n / max(users, 1))
         return Verdict(
             "too_few",
-            f"{name}: too few to judge, needs about {words.counted(missing, 'more call')} "
+            f"{name}: too few to judge, needs about {wording.plural(missing, 'more call')} "
             f"({users} of {min_users} users so far).",
             value=value,
             n=n,
@@ -127,20 +127,20 @@ def verdict_of(
 
 def explain(signal: Signal, found: Comparison, users: int) -> str:
     """One sentence with before, after, interval and size."""
-    who = words.counted(users, "user")
+    who = wording.plural(users, "user")
     if signal.kind is Kind.VECTOR:
         if not found.direction:
-            return f"{signal.title}: no relevant move (distance {words.number(found.value)}), {who}."
+            return f"{signal.title}: no relevant move (distance {wording.number(found.value)}), {who}."
         return (
-            f"{signal.title}: the texts moved by {words.number(found.value)} standard deviations of the spread "
+            f"{signal.title}: the texts moved by {wording.number(found.value)} standard deviations of the spread "
             f"between users, {who}."
         )
     subject = signal.title
     if signal.kind is Kind.CATEGORY and found.categories:
         subject = f"{signal.title}: the share of {found.categories[0].value}"
     figures = (
-        f"from {words.amount(signal, found.baseline)} to {words.amount(signal, found.value)}"
-        f"{words.interval(signal, found.low, found.high)}, {who}"
+        f"from {wording.format_value(signal, found.baseline)} to {wording.format_value(signal, found.value)}"
+        f"{wording.bracketed(wording.format_interval(signal, found.low, found.high))}, {who}"
     )
     if found.direction:
         return f"{subject} {'rose' if found.effect > 0 else 'fell'} {figures}."
