@@ -8,15 +8,19 @@ from dash import html
 
 from dashboards import cards
 from dashboards.filters import Request
+from monitor import wording
+from monitor.gate import is_wide
+from monitor.links import base_url, page_link
+from monitor.queries import options
 
 _CURL = """curl {address}/api/v1/calls \\
-  -H 'Content-Type: application/json'{key} \\
+  -H 'Content-Type: application/json'{header} \\
   -d '{{"project": "{project}", "model": "gpt-4o", "prompt": "Is 17077 a prime number?",
        "response": "Yes.", "latency_s": 0.8, "input_tokens": 12, "output_tokens": 2}}'"""
 
 _SDK = """import monitor
 
-monitor.init(project="{project}", endpoint="{address}")
+monitor.init(project="{project}", endpoint="{address}"{argument})
 monitor.log_call(
     model="gpt-4o",
     prompt="Is 17077 a prime number?",
@@ -26,21 +30,31 @@ monitor.flush()"""
 
 _OTLP = """export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={address}/v1/traces
 export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
-export OTEL_RESOURCE_ATTRIBUTES=service.name={project}"""
+export OTEL_RESOURCE_ATTRIBUTES=service.name={project}{variable}"""
 
 _IMPORT = "llmops-monitor import calls.jsonl --project {project}"
+
+
+_MOST_OTHERS = 10
 
 
 def first_call(request: Request) -> html.Div:
     """The page of a project without calls."""
     settings = request.settings
-    address = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
-    loopback = settings.host in ("127.0.0.1", "localhost", "::1")
+    keyed = is_wide(settings)
     values = {
-        "address": address,
+        "address": base_url(settings),
         "project": request.project,
-        "key": "" if loopback else " \\\n  -H 'Authorization: Bearer YOUR_KEY'",
+        "header": " \\\n  -H 'Authorization: Bearer YOUR_KEY'" if keyed else "",
+        "argument": ', api_key="YOUR_KEY"' if keyed else "",
+        "variable": "\nexport OTEL_EXPORTER_OTLP_HEADERS=x-api-key=YOUR_KEY" if keyed else "",
     }
+    others = [project.name for project in options.projects(request.store) if project.name != request.project]
+    elsewhere = [
+        part
+        for name in others[:_MOST_OTHERS]
+        for part in (" ", cards.link(wording.shortened(name, 60), page_link(request.path, project=name)))
+    ]
     return html.Div(
         [
             cards.heading(
@@ -48,6 +62,7 @@ def first_call(request: Request) -> html.Div:
                 f"Project {request.project} has no calls yet. Send one in any of these ways; "
                 "it shows up here within a minute.",
             ),
+            *([cards.note("Other projects:", *elsewhere)] if elsewhere else []),
             html.Div(
                 [
                     _way("One call with curl", _CURL.format(**values)),

@@ -7,9 +7,22 @@ The filter lives in the query string: `project`, `from` and `to` (ISO 8601) or `
 from __future__ import annotations
 
 from datetime import datetime
+from socket import gethostname
 from urllib.parse import urlencode
 
 from monitor.contracts import Segment
+from monitor.settings import Settings
+
+# Addresses that mean every address of this machine.
+_ALL_ADDRESSES = ("0.0.0.0", "::", "")  # noqa: S104 - nothing is bound here
+
+
+def base_url(settings: Settings) -> str:
+    """Where people find this server: its public address, else the one it listens on, by this machine's name if all."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    host = gethostname() if settings.host in _ALL_ADDRESSES else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def segment_parameter(segment: Segment) -> str:

@@ -107,6 +107,19 @@ def test_no_data(path: str, context: Context, project: int) -> None:
         assert "monitor.log_call" in texts(tree)
 
 
+def test_the_first_page_is_of_use_wherever_the_server_is(store: Store, settings: Settings, project: int) -> None:
+    store.project("empty", 1)
+    wide = settings.model_copy(update={"host": "0.0.0.0", "port": 8097})
+    told = texts(render(PAGES["/"], Context(store, wide).request("/", "?project=empty", NOW)))
+    assert "0.0.0.0" not in told
+    for part in ("Bearer YOUR_KEY", 'api_key="YOUR_KEY"', "x-api-key=YOUR_KEY", "/?project=default"):
+        assert part in told, part
+    public = settings.model_copy(update={"public_url": "https://monitor.example/"})
+    told = texts(render(PAGES["/"], Context(store, public).request("/", "?project=empty", NOW)))
+    assert "curl https://monitor.example/api" in told
+    assert "YOUR_KEY" in told
+
+
 def test_layouts_stand_without_data_too(context: Context, project: int) -> None:
     for path, page in PAGES.items():
         check(html.Div(page.layout(context.request(path, "", NOW))))

@@ -11,7 +11,7 @@ from monitor import wording
 from monitor.alerts.telling import category_of, headline, in_order, is_forecast, name_of, signal_of
 from monitor.clock import BlockLength, block_start
 from monitor.contracts import Block, Kind, Segment
-from monitor.links import page_link
+from monitor.links import base_url, page_link
 from monitor.profile import merge
 from monitor.queries import series
 from monitor.queries.alerts import AlertRecord, IncidentRecord
@@ -100,7 +100,7 @@ class Place:
     @classmethod
     def of(cls, settings: Settings, project: str) -> Place:
         """The public address, or the one the server listens on."""
-        return cls(settings.public_url or f"http://{settings.host}:{settings.port}", project)
+        return cls(base_url(settings), project)
 
 
 def incident_view(store: Store, place: Place, record: IncidentRecord, now: datetime) -> IncidentView:

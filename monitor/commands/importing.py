@@ -70,6 +70,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     from monitor.file_import import Importer
     from monitor.files import LogFile
     from monitor.ingest import Ingester
+    from monitor.links import base_url, page_link
     from monitor.migrate import upgrade
     from monitor.settings import Settings
     from monitor.store import Store
@@ -110,7 +111,7 @@ def command(  # noqa: PLR0917 - click passes them by name
             click.echo(_sentence(summary))
         if done:
             click.echo(
-                f"Next: `llmops-monitor up` serves http://{settings.host}:{settings.port}/?project={settings.project} "
+                f"Next: `llmops-monitor up` serves {page_link('/', project=settings.project, base=base_url(settings))} "
                 "and works on what was imported."
             )
     if not done:
