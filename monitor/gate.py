@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit
 
@@ -42,6 +43,7 @@ class Refusal:
     sentence: str
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """True for an address or name that only this machine can reach."""
     host = host.strip("[]").lower().rstrip(".")
@@ -83,6 +85,7 @@ def need_of(method: str, path: str) -> Need:
     return "read" if path.startswith(_READ) else "login"
 
 
+@lru_cache(maxsize=256)
 def host_of(netloc: str) -> str:
     """The host of a Host header or an origin, without the port."""
     return urlsplit(f"//{netloc}").hostname or ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -448,6 +450,29 @@ def test_a_full_queue_says_so_and_recovers() -> None:
     gate.go.set()
     thread.join(10)
     assert commits.submit([(2, 500)]) == [4]
+
+
+def test_senders_that_come_again_share_a_slow_commit() -> None:
+    groups: list[int] = []
+
+    def write(items: Sequence[int]) -> list[int]:
+        groups.append(len(items))
+        time.sleep(0.01)
+        return list(items)
+
+    commits = GroupCommit[int, int](write, limit=100)
+
+    def submit() -> None:
+        for _ in range(20):
+            commits.submit([(1, 1)])
+
+    threads = [threading.Thread(target=submit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sum(groups) == 80
+    assert len(groups) <= 32  # by chance alone it would be 40: one and three in turn
 
 
 def test_after_close_nothing_is_taken() -> None:
