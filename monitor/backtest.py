@@ -19,19 +19,19 @@ from monitor.alerts.rules import default_pack
 from monitor.alerts.telling import category_of, signal_of
 from monitor.call_files import Progress, read_calls
 from monitor.clock import BlockLength, block_start, to_microseconds
-from monitor.contracts import Indicator
+from monitor.contracts import Indicator, Job, JobContext
 from monitor.day_spool import DaySpool
 from monitor.errors import InputError
 from monitor.files import LogFile
 from monitor.indicators import WINDOWS_A_QUARTER, skip_days
 from monitor.ingest import Batch
 from monitor.jobs import named
+from monitor.profiles import refresh
 from monitor.queries.alerts import AlertRecord, Appeared, incident, incidents, open_alerts
 from monitor.replay import Day, replay
 from monitor.settings import Settings
 from monitor.store import Store
 
-JOBS = ("enrich", "profiles", "indicators", "alerts")
 BATCH_RECORDS = 500
 _DAY = timedelta(days=1)
 
@@ -110,6 +110,16 @@ def backtest(
             store.close()
 
 
+def _jobs() -> list[Job]:
+    """The jobs from calls to alerts; profiles by the day only, since nothing that is judged looks at hours."""
+
+    def profiles(context: JobContext) -> tuple[int, str]:
+        return refresh(context.store, context.settings, context.now, (BlockLength.DAY,)), ""
+
+    days_only = replace(named("profiles"), run=profiles)
+    return [named("enrich"), days_only, named("indicators"), named("alerts")]
+
+
 class _Backtest:
     """One run over the days of a spool."""
 
@@ -135,7 +145,7 @@ class _Backtest:
             self._collect(day)
             day_done(day.start, days, calls)
 
-        calls = replay(self._store, self._settings, self._days(), [named(name) for name in JOBS], after)
+        calls = replay(self._store, self._settings, self._days(), _jobs(), after)
         return Report(
             file=str(log.path),
             calls=calls,

@@ -6,7 +6,7 @@ refreshes gave. Nothing here ever looks at a block that is not marked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,8 +37,10 @@ LARGE_BLOCK_CALLS = 20_000
 LARGE_BLOCK_WAIT = timedelta(hours=1)
 
 
-def refresh(store: Store, settings: Settings, now: datetime) -> int:
-    """Rebuilds every dirty block, oldest first; answers how many.
+def refresh(
+    store: Store, settings: Settings, now: datetime, lengths: Collection[BlockLength] = tuple(BlockLength)
+) -> int:
+    """Rebuilds every dirty block of these lengths, oldest first; answers how many.
 
     The day that is still running is rebuilt once an hour only where it is large, so that a call costs its share and
     not the whole day again.
@@ -46,7 +48,7 @@ def refresh(store: Store, settings: Settings, now: datetime) -> int:
     done = 0
     visited: set[tuple[int, str, int]] = set()
     while True:
-        marks = [mark for mark in _take(store, now) if mark not in visited]
+        marks = [mark for mark in _take(store, now, lengths) if mark not in visited]
         if not marks:
             return done
         for project_id, length, start in marks:
@@ -69,8 +71,7 @@ def rebuild(store: Store, settings: Settings, project: str, start: datetime, end
     return done
 
 
-def _take(store: Store, now: datetime) -> list[tuple[int, str, int]]:
-    lengths = [str(length) for length in BlockLength]
+def _take(store: Store, now: datetime, lengths: Collection[BlockLength]) -> list[tuple[int, str, int]]:
     with store.write() as connection:
         rows = connection.execute(select(_DIRTY).order_by(_DIRTY.c.project_id, _DIRTY.c.start, _DIRTY.c.length)).all()
         taken: dict[tuple[int, str, int], None] = {}
