@@ -230,8 +230,7 @@ class Door:
         # An unknown name takes as long as a wrong password.
         if not self._fits(row.digest if row else _nobodys_digest(), password) or row is None:
             return None
-        with self._lock:
-            self._attempts.pop(f"account {name}", None)
+        self._forget_attempt(f"account {name[:200]}", f"address {address}", now)
         token = secrets.token_urlsafe(32)
         login = {
             "digest": _digest(token),
@@ -272,6 +271,16 @@ class Door:
                 return _hasher().verify(digest, password[: _LONGEST_PASSWORD + 1])
             except VerificationError:
                 return False
+
+    def _forget_attempt(self, account: str, address: str, now: datetime) -> None:
+        """A good login clears its account, and does not count against others who come through the same proxy."""
+        with self._lock:
+            self._attempts.pop(account, None)
+            times = self._attempts.get(address)
+            if times and now in times:
+                times.remove(now)
+            if not times:
+                self._attempts.pop(address, None)
 
     def _note_attempt(self, who: str, now: datetime) -> None:
         with self._lock:

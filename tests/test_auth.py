@@ -176,3 +176,14 @@ def test_real_hashes_are_costly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hasher.memory_cost >= 19 * 1024
     assert hasher.type.name == "ID"
     assert hasher.hash(PASSWORD).startswith("$argon2id$")
+
+
+def test_a_good_login_does_not_count_against_others_behind_the_same_proxy(store: Store) -> None:
+    door = auth.Door(store)
+    for number in range(15):
+        auth.add_account(store, f"person-{number}", PASSWORD, NOW)
+        assert door.log_in(f"person-{number}", PASSWORD, "10.0.0.1", NOW + timedelta(seconds=number))
+    for number in range(10):
+        assert door.log_in(f"nobody-{number}", PASSWORD, "10.0.0.1", NOW + timedelta(seconds=20 + number)) is None
+    with pytest.raises(Busy):
+        door.log_in("person-1", PASSWORD, "10.0.0.1", NOW + timedelta(seconds=30))
