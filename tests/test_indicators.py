@@ -405,10 +405,14 @@ def test_a_day_without_calls_is_told(store: Store, settings: Settings, project: 
 
 
 def test_an_indicator_that_fails_is_reported_and_keeps_no_other_from_answering(
-    store: Store, settings: Settings, project: int, monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    settings: Settings,
+    project: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(_: Evidence) -> Verdict:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("what somebody wrote")
 
     pack = {**INDICATORS, "broken": replace(quality, name="broken", compute=broken)}
     monkeypatch.setattr("monitor.indicators.collect", lambda *_: pack)
@@ -418,6 +422,8 @@ def test_an_indicator_that_fails_is_reported_and_keeps_no_other_from_answering(
     found = {item.indicator: item for item in latest_verdicts(store, project, now)}
     assert found["broken"].state == "no_data"
     assert "ZeroDivisionError" in found["broken"].reason
+    assert "indicator broken failed" in caplog.text
+    assert "what somebody wrote" not in caplog.text
     assert found["quality"].state == "too_few"
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from monitor import tables
+from monitor import errors, tables
 from monitor.clock import BlockLength, block_start, from_microseconds, to_microseconds
 from monitor.contracts import WHOLE, Block, Evidence, Indicator, Kind, Segment, Signal, Verdict, collect
 from monitor.identifiers import id_floor
@@ -299,7 +299,7 @@ def _asked(indicator: Indicator, evidence: Evidence) -> Verdict:
         return indicator.compute(evidence)
     except Exception as error:
         # One indicator that fails must not keep the others from answering.
-        _log.exception("indicator %s failed on %s", indicator.name, evidence.signal.name)
+        _log.error("indicator %s failed on %s: %s", indicator.name, evidence.signal.name, errors.describe(error))
         return Verdict("no_data", f"{indicator.title} could not be judged: {type(error).__name__} in its code.")
 
 
