@@ -12,6 +12,7 @@ import csv
 import gzip
 import json
 import math
+import re
 import shutil
 import tempfile
 import zlib
@@ -54,6 +55,21 @@ ALIASES = {
 
 STRUCTURED = frozenset({"prompt", "response", "context", "reference"})
 """Fields in which a text that looks like JSON is read as JSON, where all values are texts."""
+
+
+NUMBERS = frozenset(
+    {
+        "latency_s",
+        "time_to_first_token_s",
+        "input_tokens",
+        "output_tokens",
+        "cached_input_tokens",
+        "reasoning_tokens",
+        "cost_usd",
+    }
+)
+"""Fields that hold numbers."""
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +155,7 @@ class LogFile:
             if not columns:
                 columns = [cell.strip() for cell in cells]
             elif any(cells):
-                yield _csv_row(begins, columns, cells)
+                yield _csv_row(begins, columns, cells, decimal_comma=delimiter == ";")
 
     def _parquet(self, file: IO[bytes]) -> Iterator[Row]:
         import pyarrow
@@ -226,7 +242,7 @@ def _json_row(number: int, line: bytes) -> Row:
     return Row(number, as_call_record(value), raw=value)
 
 
-def _csv_row(number: int, columns: list[str], cells: list[str]) -> Row:
+def _csv_row(number: int, columns: list[str], cells: list[str], *, decimal_comma: bool) -> Row:
     if len(cells) != len(columns):
         return Row(number, None, f"{len(cells)} cells where the first line names {len(columns)} columns.", cells)
     row = dict(zip(columns, cells, strict=True))
@@ -235,7 +251,16 @@ def _csv_row(number: int, columns: list[str], cells: list[str]) -> Row:
             name: cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name, cell in row.items()
         }
         return Row(number, None, "The row is not UTF-8.", replaced)
-    return Row(number, as_call_record(row, cells=True), raw=row)
+    values = {name: _point(name, cell) for name, cell in row.items()} if decimal_comma else row
+    return Row(number, as_call_record(values, cells=True), raw=row)
+
+
+def _point(column: str, cell: str) -> str:
+    """A number as it stands where columns are separated by semicolons, "1.234,5", with a decimal point instead."""
+    name = column.lower()
+    if (ALIASES.get(name, name) in NUMBERS or name.startswith("feedback.")) and _DECIMAL_COMMA.match(cell):
+        return cell.replace(".", "").replace(",", ".")
+    return cell
 
 
 def _chain(first: bytes, rest: IO[bytes]) -> Iterator[bytes]:

@@ -133,6 +133,23 @@ def test_bad_bytes_and_quotes_in_csv_spoil_their_row_only(tmp_path: Path) -> Non
     assert rows[1].record == {"id": "2", "prompt": "café"}
 
 
+def test_numbers_with_a_decimal_comma_are_read_where_semicolons_separate(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("prompt;latency_s;cost_usd;prompt_tokens;feedback.stars\n1,5;0,8;1.234,50;12;4,5\n")
+    [row] = LogFile(path).rows()
+    assert row.record == {
+        "prompt": "1,5",
+        "latency_s": "0.8",
+        "cost_usd": "1234.50",
+        "input_tokens": "12",
+        "feedback": [{"name": "stars", "value": "4.5"}],
+    }
+    assert row.raw["latency_s"] == "0,8"
+    path.write_text('prompt,latency_s\nwhy,"0,8"\n')
+    [row] = LogFile(path).rows()
+    assert row.record == {"prompt": "why", "latency_s": "0,8"}, "a comma that separates columns is no decimal sign"
+
+
 def test_columns_of_other_tools_are_understood(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text(
