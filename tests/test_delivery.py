@@ -24,8 +24,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from monitor.alerts import deliver, update
-from monitor.alerts.outbox import after_failure
-from monitor.contracts import Delivery
+from monitor.alerts.outbox import after_failure, channels
+from monitor.contracts import Channel, Delivery
 from monitor.queries import alerts as queries
 from monitor.settings import Settings
 from monitor.store import Store
@@ -238,6 +238,24 @@ def test_what_a_dead_process_was_sending_is_sent_again(store: Store, settings: S
     assert deliver(store, settings, NOON + timedelta(minutes=9)) == 0
     assert deliver(store, settings, NOON + timedelta(minutes=10)) == 1
     assert states(store, project) == [("folder", "delivered", 2)]
+
+
+def test_a_channel_that_raises_keeps_no_other_from_sending(
+    store: Store, settings: Settings, project: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Delivery:
+        raise UnicodeEncodeError("utf-8", "what somebody wrote", 0, 1, "surrogates")
+
+    known = {"broken": Channel("broken", lambda _: True, broken), "folder": channels()["folder"]}
+    monkeypatch.setattr("monitor.alerts.outbox.channels", lambda: known)
+    say(store, 9, "bad")
+    update(store, settings, NOON, pack())
+    assert deliver(store, settings, NOON) == 1
+    notes = {item.channel: item for item in queries.notifications(store, project)}
+    assert notes["folder"].state == "delivered"
+    assert (notes["broken"].state, notes["broken"].attempts) == ("due", 1)
+    assert "UnicodeEncodeError" in notes["broken"].note
+    assert "somebody wrote" not in notes["broken"].note + caplog.text
 
 
 def test_the_folder_gets_one_file_a_mail(

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, and_, or_, select
 from monitor import tables
 from monitor.clock import from_microseconds, to_microseconds
 from monitor.contracts import Channel, Delivery, Notification, collect
+from monitor.errors import describe
 from monitor.identifiers import new_id
 from monitor.settings import Settings
 from monitor.store import Store, table_of
@@ -88,7 +89,7 @@ def deliver(store: Store, settings: Settings, now: datetime) -> int:
         elif not channel.configured(settings):
             outcome = Delivery(False, f"The channel {name} is not configured in this process.", retry=True)
         else:
-            outcome = channel.send(notification, settings)
+            outcome = _send(channel, notification, settings)
         again = None if outcome.ok else after_failure(notification.created, attempts, outcome, now)
         _settle(store, (project_id, notification_id, attempts), outcome, again, now)
         if outcome.ok:
@@ -97,6 +98,14 @@ def deliver(store: Store, settings: Settings, now: datetime) -> int:
             _log.warning("%s could not deliver notification %d: %s", name, notification_id, outcome.note)
         delivered += outcome.ok
     return delivered
+
+
+def _send(channel: Channel, notification: Notification, settings: Settings) -> Delivery:
+    """What the channel answers. One that raises must not keep the other notifications from being sent."""
+    try:
+        return channel.send(notification, settings)
+    except Exception as error:
+        return Delivery(False, f"The channel {channel.name} failed: {describe(error)}.", retry=True)
 
 
 def after_failure(created: datetime, attempts: int, outcome: Delivery, now: datetime) -> datetime | None:
