@@ -18,7 +18,7 @@ from monitor.clock import BlockLength, from_microseconds, to_microseconds
 from monitor.contracts import Kind, Segment
 from monitor.profile import Profile
 from monitor.queries.alerts import AlertRecord, IncidentRecord, alert_record, read_incidents
-from monitor.queries.verdicts import VerdictRecord
+from monitor.queries.verdicts import VerdictRecord, verdict_of
 from monitor.store import Store, table_of
 
 _ALERT = table_of(tables.Alert)
@@ -69,7 +69,7 @@ def verdict_page(
         )
     statement = select(table).where(*conditions).order_by(table.c.start.desc(), *names).limit(limit)
     with store.read() as connection:
-        return [_verdict(row) for row in connection.execute(statement)]
+        return [verdict_of(row) for row in connection.execute(statement)]
 
 
 def profile_page(
@@ -168,30 +168,6 @@ def _named(table: Table, wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.segment is not None:
         conditions += [table.c.dimension == wanted.segment.dimension, table.c.value == wanted.segment.value]
     return conditions
-
-
-def _verdict(row: Any) -> VerdictRecord:
-    return VerdictRecord(
-        indicator=row.indicator,
-        signal=row.signal,
-        segment=Segment(row.dimension, row.value),
-        start=from_microseconds(row.start),
-        end=from_microseconds(row.end),
-        window_start=from_microseconds(row.window_start),
-        computed=from_microseconds(row.computed),
-        state=row.state,
-        reason=row.reason,
-        value=row.number,
-        low=row.low,
-        high=row.high,
-        n=row.n,
-        effective_n=row.effective_n,
-        baseline=row.baseline,
-        effect=row.effect,
-        effect_low=row.effect_low,
-        effect_high=row.effect_high,
-        detail=row.detail or {},
-    )
 
 
 def _profile(row: Any) -> ProfileRow:

@@ -189,27 +189,29 @@ def worst_first(verdicts: Iterable[VerdictRecord]) -> list[VerdictRecord]:
 
 def _read(store: Store, statement: Any) -> list[VerdictRecord]:
     with store.read() as connection:
-        return [
-            VerdictRecord(
-                indicator=row.indicator,
-                signal=row.signal,
-                segment=Segment(row.dimension, row.value),
-                start=from_microseconds(row.start),
-                end=from_microseconds(row.end),
-                window_start=from_microseconds(row.window_start),
-                computed=from_microseconds(row.computed),
-                state=row.state,
-                reason=row.reason,
-                value=row.number,
-                low=row.low,
-                high=row.high,
-                n=row.n,
-                effective_n=row.effective_n,
-                baseline=row.baseline,
-                effect=row.effect,
-                effect_low=row.effect_low,
-                effect_high=row.effect_high,
-                detail=row.detail or {},
-            )
-            for row in connection.execute(statement)
-        ]
+        return [verdict_of(row) for row in connection.execute(statement)]
+
+
+def verdict_of(row: Any) -> VerdictRecord:
+    """The record of a row of the table `verdict`."""
+    return VerdictRecord(
+        indicator=row.indicator,
+        signal=row.signal,
+        segment=Segment(row.dimension, row.value),
+        start=from_microseconds(row.start),
+        end=from_microseconds(row.end),
+        window_start=from_microseconds(row.window_start),
+        computed=from_microseconds(row.computed),
+        state=row.state,
+        reason=row.reason,
+        value=row.number,
+        low=row.low,
+        high=row.high,
+        n=row.n,
+        effective_n=row.effective_n,
+        baseline=row.baseline,
+        effect=row.effect,
+        effect_low=row.effect_low,
+        effect_high=row.effect_high,
+        detail=row.detail or {},
+    )
