@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _mail(browser: object, folder: Path, target: Path) -> None:
-    mails = sorted((folder / "mails").glob("*-opened-*.eml"))
+    mails = sorted((folder / "mails").glob("*-worse-*.eml"))
     if not mails:
         return
     message = email.message_from_bytes(mails[0].read_bytes(), policy=email.policy.default)
