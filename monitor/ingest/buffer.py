@@ -4,8 +4,8 @@ There is no thread of its own. Whoever submits while nobody writes becomes the w
 the others sleep until their part is done. So one writer at a time, no hand-over while traffic is thin, and nothing that
 a fork or a crash could leave behind half alive.
 
-Where the last group had several items and took long, the writer first waits a moment for as many: senders that have
-just been answered are about to send again, and one commit for all costs less than two.
+Where several send at once and writing takes long, the writer first waits a moment for all of them: those who have just
+been answered are about to send again, and one commit for all costs less than two.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ class _Ticket(Generic[Item, Result]):
         return self.result
 
 
+def _all_done(tickets: Sequence[_Ticket[Item, Result]]) -> bool:
+    return all(ticket.done for ticket in tickets)
+
+
 class GroupCommit(Generic[Item, Result]):
     """Collects items of many threads for `write`, which stores all of them in one transaction or raises.
 
@@ -62,9 +66,10 @@ class GroupCommit(Generic[Item, Result]):
         self._records = 0
         self._guard = threading.Lock()
         self._arrived = threading.Condition(self._guard)
+        self._free = threading.Condition(self._guard)
+        self._writing = False
         self._usual = 1
         self._seconds = 0.0
-        self._turn = threading.Lock()
         self._closed = False
 
     @property
@@ -79,23 +84,40 @@ class GroupCommit(Generic[Item, Result]):
         """
         tickets = [_Ticket[Item, Result](item, size) for item, size in items]
         self._enqueue(tickets)
-        while not all(ticket.done for ticket in tickets):
-            if not self._turn.acquire(timeout=WAIT_SECONDS):
-                raise Busy("The store has not taken the records in time; send them again.", retry_after=5)
+        while self._is_turn(tickets):
             try:
-                if not all(ticket.done for ticket in tickets):
-                    self._write_group()
+                self._write_group()
             finally:
-                self._turn.release()
+                self._end_turn()
         return [ticket.outcome() for ticket in tickets]
 
     def close(self) -> None:
         """Refuses what comes from now on and waits for what is being written."""
         with self._guard:
             self._closed = True
-        with self._turn:
+            self._free.wait_for(lambda: not self._writing)
+            self._writing = True
+        try:
             while self._waiting:
                 self._write_group()
+        finally:
+            self._end_turn()
+
+    def _is_turn(self, tickets: list[_Ticket[Item, Result]]) -> bool:
+        """Waits until this thread is the writer (true), or all its tickets are done (false)."""
+        with self._guard:
+            ready = self._free.wait_for(lambda: not self._writing or _all_done(tickets), WAIT_SECONDS)
+            if not ready:
+                raise Busy("The store has not taken the records in time; send them again.", retry_after=5)
+            if _all_done(tickets):
+                return False
+            self._writing = True
+            return True
+
+    def _end_turn(self) -> None:
+        with self._guard:
+            self._writing = False
+            self._free.notify_all()
 
     def _enqueue(self, tickets: list[_Ticket[Item, Result]]) -> None:
         size = sum(ticket.size for ticket in tickets)
@@ -120,7 +142,6 @@ class GroupCommit(Generic[Item, Result]):
                 ticket = self._waiting.popleft()
                 records += ticket.size
                 group.append(ticket)
-        self._usual = len(group)
         return group
 
     def _write_group(self) -> None:
@@ -135,6 +156,8 @@ class GroupCommit(Generic[Item, Result]):
                     ticket.error = Busy("The writer was interrupted; send the records again.")
                     ticket.done = True
             with self._guard:
+                # Nobody of the group has been answered yet: those who wait beside it are others.
+                self._usual = len(group) + len(self._waiting)
                 self._records -= sum(ticket.size for ticket in group)
 
     def _settle(self, group: list[_Ticket[Item, Result]]) -> None:
