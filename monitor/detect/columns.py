@@ -18,7 +18,6 @@ TAIL = 0.01
 VALUES = 20
 MISSING = "(missing)"
 NEW = "(new)"
-RARE = "(rare)"
 _SCORE_WEIGHTS = {"location": 0.5, "scale": 0.25, "asymmetry": 0.05, "peakedness": 0.05}
 _COUNT_WEIGHTS = {"low tail": 0.05, "high tail": 0.05, "missing": 0.05}
 _NEW_WEIGHT = 0.4
@@ -112,11 +111,12 @@ def _step(scores: Floats) -> float:
 
 
 class CategoryColumn:
-    """A column of names: how often each of the 20 most frequent occurs, all rarer ones together, and names never seen.
+    """A column of names: how often each of the 20 most frequent occurs, and names never seen.
 
     What is missing (None or NaN) is a name of its own. A name that occurs once in the reference was new there, so the
     names that occur once are the reference's own count of new ones (Good and Turing): where new names are normal, as
-    among identifiers, they do not alarm.
+    among identifiers, they do not alarm. The most frequent of many names are so partly by chance; that is why each gets
+    an equal part of the allowance by the number of all names, not of 20.
     """
 
     def __init__(self, name: str, values: Any) -> None:
@@ -124,16 +124,12 @@ class CategoryColumn:
         self.rows = sum(counts.values())
         if self.rows < MIN_REFERENCE:
             raise InputError(f"Column {name!r} has {self.rows} rows in the reference; {MIN_REFERENCE} are needed.")
-        frequent = [value for value, _ in counts.most_common(VALUES)]
-        self.shares = {value: counts[value] / self.rows for value in frequent}
-        rare = sum(counts.values()) - sum(counts[value] for value in frequent)
+        frequent = [(value, count) for value, count in counts.most_common(VALUES) if count > 1]
         once = sum(1 for count in counts.values() if count == 1)
-        self._places = {value: place for place, value in enumerate(frequent)}
-        self._rare = len(frequent)
-        self._known = set(counts)
-        watched = [(value, counts[value]) for value in frequent] + ([(RARE, rare)] if rare else [])
-        weight = (1 - _NEW_WEIGHT) / len(watched)
-        self.streams = [Stream(name, value, weight, self.rows, hits=hits) for value, hits in watched]
+        self._places = {value: place for place, (value, _) in enumerate(frequent)}
+        self._known = frozenset(counts)
+        weight = (1 - _NEW_WEIGHT) / len(counts)
+        self.streams = [Stream(name, value, weight, self.rows, hits=hits) for value, hits in frequent]
         self.streams.append(Stream(name, NEW, _NEW_WEIGHT, self.rows, hits=once, rises_only=True))
 
     def measure(self, values: Any) -> tuple[Floats, Floats]:
@@ -141,8 +137,10 @@ class CategoryColumn:
         sums = np.zeros(len(self.streams))
         counts = Counter(_names(values))
         for value, count in counts.items():
-            place = self._places.get(value, self._rare if value in self._known else -1)
-            sums[place] += count
+            if value in self._places:
+                sums[self._places[value]] = count
+            elif value not in self._known:
+                sums[-1] += count
         return sums, np.full(len(self.streams), float(sum(counts.values())))
 
     def new_names(self, values: Any) -> list[str]:

@@ -12,7 +12,7 @@ from monitor.contracts import Verdict
 from monitor.detect.columns import NEW, CategoryColumn, NumberColumn
 from monitor.detect.lanes import MIN_ROWS, Stream
 from monitor.stats.intervals import SHOWN_LEVEL, newcombe, normal_quantile
-from monitor.stats.words import counted, number, percent
+from monitor.wording import listed, number, percent, plural
 
 _WORDS = {
     "location": ("values are lower", "values are higher"),
@@ -48,7 +48,7 @@ def verdict_of(column: NumberColumn | CategoryColumn, values: Any, finding: Find
     if not n:
         return Verdict("no_data", f"{name}: no rows in this window.")
     if finding.rows_so_far < MIN_ROWS:
-        lacking = counted(math.ceil(MIN_ROWS - finding.rows_so_far), "more row")
+        lacking = plural(math.ceil(MIN_ROWS - finding.rows_so_far), "more row")
         return Verdict("too_few", f"{name}: too few rows to judge, needs {lacking}.", n=n)
     detail: dict[str, Any] = {
         "statistic": finding.stream.name,
@@ -63,7 +63,7 @@ def verdict_of(column: NumberColumn | CategoryColumn, values: Any, finding: Find
         figures = _of_numbers(column, values)
     else:
         words, figures = _of_names(column, values, finding, detail)
-    rows = counted(round(finding.effective_rows), "row")
+    rows = plural(finding.effective_rows, "row")
     told = f"{words}, seen in about {rows}" if has_moved else "no change is proven"
     return Verdict(
         "moved" if has_moved else "ok",
@@ -102,8 +102,8 @@ def _of_names(
     baseline = stream.hits / stream.rows
     if stream.name == NEW:
         detail["new"] = column.new_names(values)
-        shown = ", ".join(detail["new"][:3])
-        words = f"names that the reference does not hold: {percent(share)} ({shown})"
+        named = f" ({listed(detail['new'])})" if detail["new"] else ""
+        words = f"{percent(share)} have names that the reference does not hold{named}"
     else:
         words = f"{stream.name}: {percent(share)} after {percent(baseline)}"
     share = min(max(share, 0.0), 1.0)

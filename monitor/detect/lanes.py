@@ -21,6 +21,7 @@ from monitor.detect.limits import FADING
 from monitor.profile import Floats
 
 MIN_ROWS = 30
+_TINY = 1e-60
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Lanes:
         self._rows = _of(streams, "rows")
         self._scored = _of(streams, "deviation")[:, 0] > 0
         self._mean, self._skewness, self._step = (_of(streams, name) for name in ("mean", "skewness", "step"))
-        self._deviation = np.maximum(_of(streams, "deviation"), 1e-300)
+        self._deviation = np.maximum(_of(streams, "deviation"), _TINY)
         self._hits = _of(streams, "hits")
         self._rises_only = np.array([stream.rises_only for stream in streams])
 
@@ -71,7 +72,7 @@ class Lanes:
     def effective_rows(self) -> Floats:
         """Equally weighted rows that would say as much as each lane's: A^2 / B."""
         _, weight, squares, _ = self._sums
-        return np.where(squares > 0, weight**2 / np.maximum(squares, 1e-300), 0.0)
+        return np.where(squares > 0, weight**2 / np.maximum(squares, _TINY), 0.0)
 
     def mean(self, stream: int, lane: int) -> float:
         """The weighted mean of a stream in a lane: the mean score, or the share."""
@@ -89,22 +90,25 @@ class Lanes:
         return np.where(effective >= MIN_ROWS, found, 0.0)
 
     def _of_scores(self, chosen: NDArray[np.bool_]) -> Floats:
-        """Standardised, less half a step (continuity), then made normal by its skewness.
+        """Standardised, less half a step (continuity), then made normal by the skewness.
 
-        Source of the last: Wilson and Hilferty, PNAS 17, 1931, for the gamma distribution with the same skewness.
+        That is g (C + 3 A B / N + 2 A^3 / N^2) / (B + A^2 / N)^1.5, g being a row's. The reference's part has the sign of
+        the window's: where its mean came out low by chance, so did the deviation, which comes from the same rows (as in
+        Student's t). Source of the normal value: Wilson and Hilferty, PNAS 17, 1931, for the gamma distribution.
         """
         total, weight, squares, cubes = self._sums[:, chosen]
         rows, deviation = self._rows[chosen], self._deviation[chosen]
-        variance = np.maximum(squares + weight**2 / rows, 1e-300)
+        variance = np.maximum(squares + weight**2 / rows, _TINY)
         distance = (total - weight * self._mean[chosen]) / deviation
-        half_step = 0.5 * self._step[chosen] / deviation * squares / np.maximum(weight, 1e-300)
+        half_step = 0.5 * self._step[chosen] / deviation * squares / np.maximum(weight, _TINY)
         distance = np.sign(distance) * np.maximum(np.abs(distance) - half_step, 0.0)
-        skewness = self._skewness[chosen] * (cubes - weight**3 / rows**2) / variance**1.5
+        third = cubes + 3 * weight * squares / rows + 2 * weight**3 / rows**2
+        skewness = self._skewness[chosen] * third / variance**1.5
         return normal_of_skewed(distance / np.sqrt(variance), skewness)
 
     def _of_counts(self, chosen: NDArray[np.bool_], effective: Floats) -> Floats:
         total, weight, squares, _ = self._sums[:, chosen]
-        hits = total * weight / np.maximum(squares, 1e-300)
+        hits = total * weight / np.maximum(squares, _TINY)
         return normal_of_counts(hits, effective, self._hits[chosen], self._rows[chosen])
 
 
@@ -129,12 +133,12 @@ def normal_of_counts(hits: Floats, rows: Floats, known_hits: Floats, known_rows:
     +-sqrt(2 sum O ln(O / E)) over the four cells. It stays normal far into the tail even with no hit in the reference:
     3 of 50 rows against 0 of 5,000 give z = 4.8, the exact (hypergeometric) probability is that of 4.76.
     """
-    expected = rows * (hits + known_hits) / np.maximum(rows + known_rows, 1e-300)
+    expected = rows * (hits + known_hits) / np.maximum(rows + known_rows, _TINY)
     gap = hits - expected
     hits = expected + np.sign(gap) * np.maximum(np.abs(gap) - 0.5, 0.0)
     misses, known_misses = np.maximum(rows - hits, 0.0), np.maximum(known_rows - known_hits, 0.0)
-    share = (hits + known_hits) / np.maximum(rows + known_rows, 1e-300)
-    safe, rest, rows = np.maximum(share, 1e-300), np.maximum(1 - share, 1e-300), np.maximum(rows, 1e-300)
+    share = (hits + known_hits) / np.maximum(rows + known_rows, _TINY)
+    safe, rest, rows = np.maximum(share, _TINY), np.maximum(1 - share, _TINY), np.maximum(rows, _TINY)
     deviance = (
         xlogy(hits, hits / (rows * safe))
         + xlogy(misses, misses / (rows * rest))

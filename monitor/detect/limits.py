@@ -24,9 +24,9 @@ def false_alarm_rate(limit: float) -> float:
     """False alarms a window of one stream whose lanes together alarm at this limit, both directions.
 
     A lane alone is a standard normal value in each window, so it is beyond +-h with probability 2 Q(h), Q the upper
-    tail. The lanes share their windows and a crossing lasts for several: by simulation with restarts, the rate of first
-    crossings of all six is (0.795 h - 0.43) 2 Q(h) for h from 3 to 4.5, and less where the reference's own error counts;
-    0.8 h stands above that, and the number of lanes is a bound in any case (Boole).
+    tail. The lanes share windows and a crossing lasts for several: by simulation with restarts, the rate of first
+    crossings of all six is (0.795 h - 0.43) 2 Q(h) for h from 3 to 4.5, and less where the reference's own error
+    counts; 0.8 h stands above that, and the number of lanes is a bound in any case (Boole).
     """
     return min(_CROSSINGS * limit, len(FADING)) * 2 * float(ndtr(-limit))
 
