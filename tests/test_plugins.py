@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from monitor.contracts import Channel, Dialect, Enricher, Indicator, Job, JobContext, Page, collect
+from monitor.enrich import enrichers
 from monitor.errors import PluginError
 from monitor.records import Message, Span
 from monitor.settings import Settings
@@ -92,11 +93,13 @@ def toys(tmp_path: Path) -> Iterator[None]:
         (folder / f"{module_name}.py").write_text(source)
         package.__path__.append(str(folder))
         added.append((package, str(folder)))
+    enrichers.cache_clear()
     yield
     for package, path in added:
         package.__path__.remove(path)
     for package_name, (module_name, _) in TOYS.items():
         sys.modules.pop(f"{package_name}.{module_name}", None)
+    enrichers.cache_clear()
 
 
 def test_a_signal_an_indicator_a_page_and_a_channel_are_one_file_each(
