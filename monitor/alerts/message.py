@@ -50,8 +50,8 @@ def incident_notification(
 def incident_subject(project: str, record: IncidentRecord, kind: str, now: datetime) -> str:
     """What and how much: "[default] gpt-4 + prime: accuracy 84.0% -> 51.1% since 14 Oct (+12 more changes)"."""
     prefix = {"worse": "Worse: ", "resolved": "Over: "}.get(kind, "")
-    alive = [alert for alert in record.alerts if alert.is_open] or record.alerts
-    more = len(alive) - len(headline(record.alerts))
+    chosen = headline(record.alerts)
+    more = sum(alert.is_open and alert not in chosen for alert in record.telling)
     what = title(record.alerts, arrow="->") if record.is_open else record.title.replace(wording.ARROW, "->")
     tail = f" since {wording.day(record.since, now)}"
     if more > 0 and record.is_open:

@@ -87,7 +87,12 @@ def _same_calls(group: Sequence[AlertRecord], repeated: set[int]) -> set[int]:
 
 
 def _is_twin(alert: AlertRecord, other: AlertRecord) -> bool:
-    """True for the same calls under another name; a pair says more than either of its parts and is never a twin."""
+    """True for the same calls under another name.
+
+    Two values of one dimension have no call in common; a pair says more than either of its parts and is never a twin.
+    """
+    if alert.segment.dimension == other.segment.dimension and alert.segment != other.segment:
+        return False
     return "+" not in alert.segment.dimension + other.segment.dimension and _alike(alert, other)
 
 

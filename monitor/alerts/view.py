@@ -108,7 +108,8 @@ def incident_view(store: Store, place: Place, record: IncidentRecord, now: datet
     ordered = in_order(record.alerts)
     chosen = headline(record.alerts)
     trends = _trends(store, record, chosen, now)
-    lines = [line_of(alert, place, record.since, now) for alert in ordered if alert not in chosen]
+    telling = [alert for alert in ordered if alert in record.telling]
+    lines = [line_of(alert, place, record.since, now) for alert in telling if alert not in chosen]
     top = [line_of(alert, place, record.since, now, trends.get(alert.id)) for alert in chosen]
     shown = lines[:MAX_ROWS]
     first = ordered[0]
@@ -124,7 +125,7 @@ def incident_view(store: Store, place: Place, record: IncidentRecord, now: datet
         top=tuple(top),
         lines=tuple(shown),
         more=len(lines) - len(shown),
-        segments=tuple(dict.fromkeys(wording.segment_text(alert.segment) for alert in record.telling)),
+        segments=tuple(dict.fromkeys(wording.segment_text(alert.segment) for alert in telling)),
         judged=tuple(judged_texts(store, record, first.segment, now)) if record.is_open else (),
         appeared=tuple(appeared_texts(record, now)) if record.is_open else (),
         steps=tuple(steps(record)),
@@ -229,7 +230,7 @@ def steps(record: IncidentRecord) -> list[str]:
     if "release" in found:
         advice.append(f"If {found['release']} the cause, roll back.")
     if "model" in found:
-        advice.append(f"If {found['model']} the cause, pin what answered before.")
+        advice.append(f"If {found['model']} the cause, pin the model that answered before.")
     if not found:
         advice.append("No new model, release or prompt version was seen then: ask what else was deployed or who came.")
     return advice
