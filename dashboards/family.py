@@ -57,7 +57,8 @@ def judged(request: Request, found: Sequence[VerdictRecord], what: str) -> Any:
             f"Nothing of {what} has been judged yet; the first verdicts come after the first full day."
         )
     if not trouble:
-        return cards.card(html.P([cards.badge("ok", "All clear"), html.Span(f" {rest}")], className="all-clear"))
+        told = cards.badge("ok", "All clear") if healthy else cards.badge("too_few", "Too early to tell")
+        return cards.card(html.P([told, html.Span(f" {rest}")], className="all-clear"))
     shown = [verdict_card(request, verdict, signals[verdict.signal]) for verdict in trouble[:_MOST_CARDS]]
     more = len(trouble) - _MOST_CARDS
     links = [cards.link(f"{more} more", request.link("/drift"))] if more > 0 else []
