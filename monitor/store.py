@@ -7,10 +7,12 @@ log. Errors never print bound parameters: they hold people's text.
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -53,7 +55,8 @@ class Store:
         self._inserts: dict[tuple[Any, ...], tuple[str, Callable[[Row], Any]]] = {}
         if self.is_sqlite:
             options: dict[str, Any] = {
-                "connect_args": {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MILLISECONDS / 1000}
+                "connect_args": {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MILLISECONDS / 1000},
+                "json_serializer": partial(json.dumps, separators=(",", ":")),
             }
             self.writer = create_engine(url, hide_parameters=True, pool_size=1, max_overflow=4, **options)
             self.reader = create_engine(url, hide_parameters=True, pool_size=8, max_overflow=24, **options)
