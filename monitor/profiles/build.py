@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from monitor.contracts import WHOLE, Kind, Segment, SignalValue
 from monitor.profile import CategoryCount, Profile, bins_of
+from monitor.vectors import decode_vector
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -66,6 +67,16 @@ def fits(value: Any, kind: Kind) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
+def _vector(value: Any) -> Any:
+    """The numbers of a vector, which the store keeps as text; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return decode_vector(value).tolist()
+    except ValueError:
+        return value
+
+
 def build(calls: Sequence[CallSignals], declared: Mapping[str, Kind]) -> Iterator[tuple[Segment, str, Profile]]:
     """The profiles of a block. `declared` gives the kinds of known signals; others are taken by their look."""
     if not calls:
@@ -107,7 +118,8 @@ def _observations(
     for name, (positions, values) in gathered.items():
         kind_found = declared.get(name) or _most(kind_of(value) for value in values)
         if kind_found is not None:
-            yield from _fitting(name, kind_found, positions, values)
+            numbers = [_vector(value) for value in values] if kind_found is Kind.VECTOR else values
+            yield from _fitting(name, kind_found, positions, numbers)
     for name, entries in said.items():
         kind_found = _most(kind for _, kind, _ in entries)
         if kind_found is not None:
