@@ -34,6 +34,7 @@ README = {("/", "light"): "overview-light.png", ("/drift", "light"): "drift-ligh
 def served(folder: Path) -> Iterator[str]:
     """The address of a server of the demo store in `folder`."""
     import waitress
+
     from monitor.web import create_server
 
     settings = demo_settings(folder)

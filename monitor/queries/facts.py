@@ -148,8 +148,6 @@ def _pauses(connection: Connection, project_id: int, now: datetime) -> dict[str,
     hour = 3600 * _SECOND
     facts = {"silent_hours": max(0.0, (to_microseconds(now) - newest) / hour)}
     if starts:
-        facts["usual_gap_hours"] = (
-            max((later - one for one, later in itertools.pairwise(starts)), default=0) / hour
-        )
+        facts["usual_gap_hours"] = max((later - one for one, later in itertools.pairwise(starts)), default=0) / hour
         facts["history_days"] = (starts[-1] - starts[0]) / hour / 24
     return facts
