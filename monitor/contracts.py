@@ -236,8 +236,9 @@ class Decoded:
 class Dialect:
     """One telemetry vocabulary.
 
-    `recognises` tells by the attribute names whether a span speaks it; of those that do, the dialect with the highest
-    `priority` is asked. The rest is data: for each canonical field the attribute names that may carry it, first present wins.
+    `recognises` tells by the attribute names whether a span speaks it; of those that do, the one with the highest
+    `priority` is asked. The rest is data: for each canonical field the attribute names that may carry it, first present
+    wins.
     """
 
     name: str

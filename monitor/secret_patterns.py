@@ -86,9 +86,7 @@ def find_secrets(text: str, *, digits: bool) -> Iterator[Range]:
     """
     if "_" in text or (
         digits
-        and (
-            any(map(text.__contains__, _PLAIN_MARKS)) or ("-" in text and any(map(text.__contains__, _HYPHEN_MARKS)))
-        )
+        and (any(map(text.__contains__, _PLAIN_MARKS)) or ("-" in text and any(map(text.__contains__, _HYPHEN_MARKS))))
     ):
         yield from (match.span() for match in _KEYS.finditer(text))
     if "-----BEGIN" in text:

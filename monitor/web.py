@@ -234,6 +234,10 @@ def _compress(server: Flask) -> None:
     Compress(server)
 
 
+# Several times all files of the dashboard: made-up addresses of the same files cannot fill the memory.
+_COMPRESSED_BYTES = 16 * 1024 * 1024
+
+
 class _Compressed:
     """Compressed files of the dashboard; nothing else is kept."""
 
@@ -244,7 +248,10 @@ class _Compressed:
         return self._kept.get(key)
 
     def set(self, key: str, value: bytes) -> None:
-        if key.partition(";")[2].startswith(("/_dash-component-suites/", "/assets/")) and len(self._kept) < 200:
+        if (
+            key.partition(";")[2].startswith(("/_dash-component-suites/", "/assets/"))
+            and sum(map(len, self._kept.values())) + len(value) <= _COMPRESSED_BYTES
+        ):
             self._kept[key] = value
 
 
