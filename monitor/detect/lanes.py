@@ -92,9 +92,9 @@ class Lanes:
     def _of_scores(self, chosen: NDArray[np.bool_]) -> Floats:
         """Standardised, less half a step (continuity), then made normal by the skewness.
 
-        That is g (C + 3 A B / N + 2 A^3 / N^2) / (B + A^2 / N)^1.5, g being a row's. The reference's part has the sign of
-        the window's: where its mean came out low by chance, so did the deviation, which comes from the same rows (as in
-        Student's t). Source of the normal value: Wilson and Hilferty, PNAS 17, 1931, for the gamma distribution.
+        That is g (C + 3 A B / N + 2 A^3 / N^2) / (B + A^2 / N)^1.5, g being a row's. The reference's part has the sign
+        of the window's: where its mean came out low by chance, so did the deviation, which comes from the same rows (as
+        in Student's t). Source of the normal value: Wilson and Hilferty, PNAS 17, 1931, for the gamma distribution.
         """
         total, weight, squares, cubes = self._sums[:, chosen]
         rows, deviation = self._rows[chosen], self._deviation[chosen]

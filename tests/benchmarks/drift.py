@@ -23,7 +23,7 @@ SIZES = (50, 200, 1_000)
 
 
 class EwmaChart:
-    """The baseline: z of each window's mean, mean square and shares, smoothed with weight 0.2, alarm beyond 4.5 sd."""
+    """The baseline: z of a window's mean, mean distance and shares, smoothed with weight 0.2, alarm beyond 4.5 sd."""
 
     WEIGHT = 0.2
     LIMIT = 4.5
@@ -44,7 +44,7 @@ class EwmaChart:
             return means, np.maximum(means * (1 - means), 1 / 5_000), len(values)
         mean, deviation = self._known[name]
         standard = (values - mean) / deviation
-        rows = np.column_stack([standard, standard**2])
+        rows = np.column_stack([standard, np.abs(standard)])
         return rows.mean(axis=0), rows.var(axis=0), len(values)
 
     def update(self, window: Mapping[str, Any]) -> None:
