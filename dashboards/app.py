@@ -23,9 +23,8 @@ from dashboards.filters import CUSTOM, PRESETS, Request, check, parse
 from monitor import clock, wording
 from monitor.contracts import Page, collect
 from monitor.errors import describe
-from monitor.gate import is_wide
 from monitor.identifiers import project_id
-from monitor.links import segment_parameter
+from monitor.links import is_wide, segment_parameter
 from monitor.queries import options
 from monitor.settings import Settings
 from monitor.store import Store

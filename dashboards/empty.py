@@ -9,8 +9,7 @@ from dash import html
 from dashboards import cards
 from dashboards.filters import Request
 from monitor import wording
-from monitor.gate import is_wide
-from monitor.links import base_url, page_link
+from monitor.links import base_url, is_wide, page_link
 from monitor.queries import options
 
 _CURL = """curl {address}/api/v1/calls \\

@@ -17,12 +17,12 @@ from typing import Any
 from monitor import migrate
 from monitor.alerts.rules import default_pack
 from monitor.alerts.telling import category_of, signal_of
-from monitor.call_files import Progress, read_calls
 from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import Indicator, Job, JobContext
-from monitor.day_spool import DaySpool
 from monitor.errors import InputError
 from monitor.files import LogFile
+from monitor.files.calls import Progress, read_calls
+from monitor.files.day_spool import DaySpool
 from monitor.indicators import WINDOWS_A_QUARTER, skip_days
 from monitor.ingest import Batch
 from monitor.jobs import named

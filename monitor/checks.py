@@ -15,9 +15,10 @@ from sqlalchemy import func, select
 
 from monitor import clock, migrate, tables
 from monitor.errors import MonitorError, describe
-from monitor.gate import is_wide, require_protection
+from monitor.links import is_wide
 from monitor.settings import Settings
 from monitor.store import Store, table_of
+from monitor.web.gate import require_protection
 
 _LEAST_FREE = 1024**3
 _MOST_SKEW = timedelta(seconds=30)

@@ -6,9 +6,11 @@ The filter lives in the query string: `project`, `from` and `to` (ISO 8601) or `
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import datetime
+from functools import lru_cache
 from socket import gethostname
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from monitor.contracts import Segment
 from monitor.settings import Settings
@@ -23,6 +25,24 @@ def base_url(settings: Settings) -> str:
         return settings.public_url.rstrip("/")
     host = gethostname() if settings.host in _ALL_ADDRESSES else settings.host
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+@lru_cache(maxsize=256)
+def is_loopback(host: str) -> bool:
+    """True for an address or name that only this machine can reach."""
+    host = host.strip("[]").lower().rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_wide(settings: Settings) -> bool:
+    """True where others than this machine may reach the server: by its own address, or by a public one."""
+    public = urlsplit(settings.public_url).hostname or ""
+    return not is_loopback(settings.host) or bool(public and not is_loopback(public))
 
 
 def segment_parameter(segment: Segment) -> str:

@@ -15,13 +15,14 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from monitor import api, openapi
-from monitor.api_answers import Problem
+from monitor import api
+from monitor.api import openapi
+from monitor.api.answers import Problem
+from monitor.api.openapi import ROUTES, Route, description
+from monitor.api.posts import POSTS
 from monitor.clock import to_microseconds
 from monitor.ingest import Batch, Ingester
 from monitor.migrate import upgrade
-from monitor.openapi import ROUTES, Route, description
-from monitor.openapi_posts import POSTS
 from monitor.records import Feedback, Message, Span
 from monitor.settings import Settings
 from monitor.store import Store

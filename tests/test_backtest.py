@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from monitor import cli
 from monitor.contracts import WHOLE
-from monitor.day_spool import DaySpool
+from monitor.files.day_spool import DaySpool
 from monitor.identifiers import project_id
 from monitor.indicators import judge, skip_days
 from monitor.queries.verdicts import verdict_history
@@ -220,7 +220,7 @@ def test_the_budget_of_the_settings_decides_how_sure_a_judgement_must_be(store: 
 def test_days_come_back_in_order_whatever_the_order_they_were_added_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.day_spool.HELD_BYTES", 500)
+    monkeypatch.setattr("monitor.files.day_spool.HELD_BYTES", 500)
     moments = [START + timedelta(hours=7 * number) for number in range(20)]
     spool = DaySpool(tmp_path)
     for moment in reversed(moments):

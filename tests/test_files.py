@@ -21,13 +21,14 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
-from monitor import cli, file_import, tables
+from monitor import cli, tables
 from monitor.errors import InputError
-from monitor.file_import import Importer, Summary
 from monitor.files import LogFile
+from monitor.files import importing as file_import
+from monitor.files.importing import Importer, Summary
+from monitor.files.marks import read_mark
 from monitor.ingest import Ingester
 from monitor.ingest.call_record import read_call
-from monitor.marks import read_mark
 from monitor.queries.traces import call_of
 from monitor.settings import Settings
 from monitor.store import Store, table_of

@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monitor.errors import SettingsError
-from monitor.number_patterns import iban_fits, luhn
 from monitor.redaction import KINDS, PLACEHOLDER, Redactor
+from monitor.redaction.number_patterns import iban_fits, luhn
 from monitor.settings import Settings
 
 

@@ -19,11 +19,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from monitor import auth, gate, tables, web
+from monitor import auth, tables, web
 from monitor.clock import now
 from monitor.errors import InputError, SettingsError
 from monitor.settings import Settings
 from monitor.store import Store, table_of
+from monitor.web import gate
 from tests.telemetry import body_of, otlp_span
 
 PASSWORD = "correct horse battery"

@@ -14,7 +14,7 @@ from monitor.terminal import json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from monitor.contracts import Segment
-    from monitor.file_comparison import Compared, Drift
+    from monitor.files.comparison import Compared, Drift
 
 
 @click.command(
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 @json_option
 def command(reference: Path, current: Path, fail_on: str | None, timezone: tzinfo | None, as_json: bool) -> int:
     from monitor import clock
-    from monitor.call_files import Progress
-    from monitor.file_comparison import as_document, compare_files
     from monitor.files import LogFile
+    from monitor.files.calls import Progress
+    from monitor.files.comparison import as_document, compare_files
     from monitor.settings import Settings
 
     logs = {"reference": LogFile(reference), "current": LogFile(current)}

@@ -14,7 +14,7 @@ from monitor.terminal import database_option, json_option, print_json
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from monitor.file_import import Summary
+    from monitor.files.importing import Summary
 
 
 class Timezone(click.ParamType[tzinfo]):
@@ -67,8 +67,8 @@ def command(  # noqa: PLR0917 - click passes them by name
     from rich.progress import TaskID
 
     from monitor import clock
-    from monitor.file_import import Importer
     from monitor.files import LogFile
+    from monitor.files.importing import Importer
     from monitor.ingest import Ingester
     from monitor.links import base_url, page_link
     from monitor.migrate import upgrade

@@ -8,7 +8,7 @@
 | `iban` | bank accounts | length for the country, remainder modulo 97 (ISO 13616) |
 | `ip` | IPv4 and IPv6 addresses | parsed; loopback and version numbers left alone |
 | `ssn` | US social security numbers | number ranges that are issued, dashes or words before it |
-| `secret` | keys, tokens, passwords | provider prefixes, names they are assigned to (`monitor.secret_patterns`) |
+| `secret` | keys, tokens, passwords | provider prefixes, names they are assigned to (`secret_patterns`) |
 
 Ordinary text costs some ten microseconds: a few substring searches and one look-ahead for digits decide what is looked
 for at all. What is masked stays masked and is never masked again. Names and addresses of people are not found: without
@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.errors import SettingsError
-from monitor.number_patterns import find_cards, find_ibans, find_ips, find_phones, find_ssns
-from monitor.secret_patterns import find_secrets
+from monitor.redaction.number_patterns import find_cards, find_ibans, find_ips, find_phones, find_ssns
+from monitor.redaction.secret_patterns import find_secrets
 from monitor.settings import Settings
 
 KINDS = ("secret", "email", "iban", "card", "ssn", "ip", "phone")

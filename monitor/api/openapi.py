@@ -11,11 +11,11 @@ from typing import Any, Literal
 import msgspec
 
 import monitor
-from monitor import api_answers as answers
+from monitor.api import answers
+from monitor.api.posts import POSTS, post_operation
 from monitor.contracts import Segment
 from monitor.errors import InputError
 from monitor.links import parse_segment
-from monitor.openapi_posts import POSTS, post_operation
 
 MAX_LIMIT = 500
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"

@@ -7,7 +7,6 @@ people need a login and programs a key.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from monitor import auth, clock
 from monitor.errors import SettingsError
+from monitor.links import is_loopback, is_wide
 from monitor.settings import Settings
 from monitor.store import Store
 
@@ -41,24 +41,6 @@ class Refusal:
 
     status: int
     sentence: str
-
-
-@lru_cache(maxsize=256)
-def is_loopback(host: str) -> bool:
-    """True for an address or name that only this machine can reach."""
-    host = host.strip("[]").lower().rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_wide(settings: Settings) -> bool:
-    """True where others than this machine may reach the server: by its own address, or by a public one."""
-    public = urlsplit(settings.public_url).hostname or ""
-    return not is_loopback(settings.host) or bool(public and not is_loopback(public))
 
 
 def require_protection(store: Store, settings: Settings, parts: frozenset[Part]) -> None:

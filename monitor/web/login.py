@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from monitor import clock
 from monitor.auth import LOGIN_LASTS, Door
 from monitor.errors import Busy
-from monitor.gate import COOKIE
+from monitor.web.gate import COOKIE
 
 if TYPE_CHECKING:
     from flask import Blueprint

@@ -17,9 +17,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge, describe
-from monitor.gate import Gate, Part, Refusal, refuse, require_protection
 from monitor.settings import Settings
 from monitor.store import Store
+from monitor.web.gate import Gate, Part, Refusal, refuse, require_protection
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -60,7 +60,7 @@ def create_server(settings: Settings, store: Store, parts: Collection[str] = PAR
     """
     import flask
 
-    from monitor import login
+    from monitor.web import login
 
     wanted = frozenset(part for part in PARTS if part in parts)
     require_protection(store, settings, wanted)

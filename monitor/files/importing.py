@@ -19,9 +19,9 @@ from typing import Any, TextIO
 
 from monitor.errors import Busy, InputError
 from monitor.files import LogFile, Row
+from monitor.files.marks import read_mark, write_mark
 from monitor.ingest import Batch, Ingester, Rejection
 from monitor.ingest.call_record import read_call
-from monitor.marks import read_mark, write_mark
 from monitor.records import Feedback, Span
 from monitor.store import Store
 

@@ -1,6 +1,6 @@
 """The read side of the HTTP API: everything a page shows, for programs; and health, metrics and the API's description.
 
-Who may read is decided before a request gets here (`monitor.gate`). What is read comes from `monitor.queries` only.
+Who may read is decided before a request gets here (`monitor.web.gate`). What is read comes from `monitor.queries` only.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import flask
 import msgspec
 from flask import Blueprint, Response
 
-from monitor import api_answers as answers
-from monitor.api_docs import docs_page
+from monitor.api import answers
+from monitor.api.docs import docs_page
+from monitor.api.exposition import exposition
+from monitor.api.openapi import PLAIN, ROUTES, Route, description
 from monitor.clock import BlockLength, now
 from monitor.contracts import WHOLE
 from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge, describe
-from monitor.exposition import exposition
-from monitor.openapi import PLAIN, ROUTES, Route, description
 from monitor.queries import listing, options
 from monitor.queries.calls import find_calls
 from monitor.queries.conditions import CallFilter, parse_conditions

@@ -16,11 +16,11 @@ from itertools import islice
 from typing import Any
 
 from monitor.alerts.rules import size_of_change
-from monitor.call_files import FileCall, Progress, read_calls
 from monitor.clock import EPOCH
 from monitor.contracts import WHOLE, Block, Kind, Segment, Signal, SignalValue, State
 from monitor.enrich import enrich_batch
 from monitor.files import LogFile
+from monitor.files.calls import FileCall, Progress, read_calls
 from monitor.profile import OTHER, Profile
 from monitor.profiles.build import CallSignals, build
 from monitor.profiles.calls import value_said
