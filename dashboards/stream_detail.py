@@ -71,7 +71,8 @@ def _card(request: Request, signal: Signal, verdict: VerdictRecord) -> Any:
     facts: list[tuple[str, Any]] = [
         ("Since", wording.moment_text(verdict.since) if verdict.since and verdict.is_trouble else ""),
         ("Judged window", wording.period(verdict.window_start, verdict.end)),
-        ("Calls", f"{wording.count(n)} (worth {wording.number(verdict.effective_n)} independent ones)" if n else ""),
+        ("In that window", f"{wording.plural(verdict.n, 'call')}, {wording.plural(verdict.effective_n, 'user')}"),
+        ("Calls since", wording.count(n) if n and n != verdict.n else ""),
         *(
             (_DISTANCES[key][0], html.Span(wording.number(float(value)), title=_DISTANCES[key][1]))
             for key, value in distances.items()
