@@ -56,6 +56,7 @@ SIGNALS = [
         ("cost_source", Kind.CATEGORY, "cost", None),
     )
 ]  # type: ignore[arg-type]
+SIGNALS += registry().values()
 
 
 def evidence(signal: Signal, blocks: list[Block], window: int = 1, **changes: Any) -> Evidence:

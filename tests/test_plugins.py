@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -26,7 +29,8 @@ from monitor.contracts import Enricher, Kind, Signal, each
 ENRICHER = Enricher(
     "toy_courtesy",
     1,
-    (Signal("toy_please", Kind.FLAG, "Says please", "The answer has the word please.", "quality"),),
+    (Signal("toy_please", Kind.FLAG, "Says please", "The answer has the word please.", "quality",
+            misleads="Quotations count."),),
     each(lambda call: {"toy_please": "please" in call.response} if call.has_response else {}),
 )
 '''
@@ -57,9 +61,12 @@ from monitor.settings import Settings
 
 
 def send(notification: Notification, settings: Settings) -> Delivery:
-    path = settings.mail_folder.parent / "toy.txt"
-    path.write_text(notification.subject)
-    return Delivery(True, "written")
+    try:
+        settings.mail_folder.mkdir(exist_ok=True)
+        (settings.mail_folder / "toy.txt").write_text(notification.subject)
+    except OSError:
+        return Delivery(False, "The folder of mails cannot be written.", retry=True)
+    return Delivery(True, "Written.")
 
 
 CHANNEL = Channel("toy", lambda settings: True, send)
@@ -134,7 +141,7 @@ def test_a_signal_an_indicator_a_page_and_a_channel_are_one_file_each(
     project = store.project("toys", 0)
     found = [verdict for verdict in verdicts.latest_verdicts(store, project, NOW) if verdict.indicator == "toy_manners"]
     assert [(verdict.state, verdict.value, verdict.n) for verdict in found] == [("bad", 0.5, 60)]
-    assert "toys" in (settings.mail_folder.parent / "toy.txt").read_text()
+    assert "toys" in (settings.mail_folder / "toy.txt").read_text()
 
     server = flask.Flask("toys")
     app = create_app(settings, store, server)
@@ -173,3 +180,29 @@ def test_two_of_one_name_and_a_module_without_a_plug_in_are_refused(tmp_path: Pa
         package.__path__.remove(str(folder))
         for name in ("one_toy", "two_toy"):
             sys.modules.pop(f"monitor.alerts.channels.{name}", None)
+
+
+def test_the_contract_tests_pick_up_a_new_plug_in(tmp_path: Path) -> None:
+    lines = ["import importlib", "import os"]
+    for package_name, (module_name, source) in TOYS.items():
+        folder = tmp_path / package_name
+        folder.mkdir()
+        (folder / f"{module_name}.py").write_text(source)
+        lines.append(f"importlib.import_module({package_name!r}).__path__.append({str(folder)!r})")
+    (tmp_path / "with_toys.py").write_text("\n".join(lines))
+    contracts = ("test_contracts_enrich", "test_indicators", "test_channels_contract", "test_pages")
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "with_toys", "-p", "no:cacheprovider", "-rA"),
+            *("-k", "toy and not postgresql"),
+            *(f"tests/{name}.py" for name in contracts),
+        ],
+        cwd=Path(__file__).parent.parent,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
+    for name, toy in zip(contracts, ("toy_courtesy", "toy_manners", "toy", "/toy"), strict=True):
+        assert re.search(rf"PASSED tests/{name}\.py::\S+\[(sqlite-)?{toy}\b", run.stdout), name
