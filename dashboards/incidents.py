@@ -51,7 +51,10 @@ def signal_of(alert: AlertRecord) -> Signal:
     """The signal an alert is about, as its figures are to be read; a forecast is named after its indicator."""
     signal = streams.as_judged(describe(alert.signal, alert.kind))
     title = alert.detail.get("title")
-    return replace(signal, title=str(title)) if "interval" in alert.detail and title else signal
+    if "interval" in alert.detail and title:
+        return replace(signal, title=str(title))
+    statistic = alert.detail.get("statistic")
+    return replace(signal, title=f"{signal.title}, {statistic}") if statistic else signal
 
 
 def figures(alert: AlertRecord) -> str:

@@ -224,18 +224,22 @@ def _refresh(connection: Connection, work: Work, row: dict[str, Any], verdict: R
 
 def _figures(verdict: RowMapping) -> dict[str, Any]:
     said = verdict["detail"] or {}
-    return {
-        "reason": verdict["reason"],
-        "before": verdict["baseline"],
-        "after": verdict["number"],
-        "low": verdict["low"],
-        "high": verdict["high"],
-        "n": verdict["n"],
-        "effective_n": verdict["effective_n"],
-        "effect": verdict["effect"],
-        "effect_low": verdict["effect_low"],
-        "effect_high": verdict["effect_high"],
-    } | {name: said[name] for name in ("categories", "distances", "interval") if name in said}
+    return (
+        {
+            "reason": verdict["reason"],
+            "before": verdict["baseline"],
+            "after": verdict["number"],
+            "low": verdict["low"],
+            "high": verdict["high"],
+            "n": verdict["n"],
+            "effective_n": verdict["effective_n"],
+            "effect": verdict["effect"],
+            "effect_low": verdict["effect_low"],
+            "effect_high": verdict["effect_high"],
+        }
+        | {name: said[name] for name in ("categories", "distances", "interval") if name in said}
+        | {"statistic": said.get("statistic")}
+    )
 
 
 def _since_change(said: Mapping[str, Any]) -> dict[str, Any]:

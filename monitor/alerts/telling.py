@@ -30,6 +30,8 @@ def signal_of(alert: AlertRecord) -> Signal:
     if is_forecast(alert):
         unit = signal.unit or f"{signal.name.replace('_', ' ')} a day"
         return replace(signal, title=alert.detail.get("title") or signal.title, unit=unit)
+    if statistic := alert.detail.get("statistic"):
+        return replace(signal, title=f"{signal.title}, {statistic}")
     return signal
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from monitor import wording
 from monitor.contracts import Evidence, Indicator, Signal, State, Verdict
+from monitor.profile import merge
 from monitor.stats.comparison import Sides
 from monitor.stats.forecast import MIN_DAYS, forecast
 from monitor.stats.judging import judge_change, level_of
-from monitor.stats.tails import compare_tails
+from monitor.stats.tails import TAIL, TAIL_NAME, compare_tails
 
 # A drop to half, or a burst to double, matters; chance and a fifth more must be excluded.
 _RELEVANT_FACTOR = 2.0
@@ -97,13 +98,24 @@ def _latency(evidence: Evidence) -> Verdict:
     if verdict.state == "bad" or not tail.grew:
         return replace(verdict, detail=detail)
     since = evidence.changed[0].start if evidence.changed else tail.since
+    detail |= {"statistic": TAIL_NAME, "since": since.isoformat(), "strength": round(tail.strength, 4)}
+    changed = merge((block.profile for block in evidence.changed), evidence.signal.kind)
+    if changed.n:
+        detail["since_change"] = {"value": changed.quantile(TAIL), "low": None, "high": None, "n": changed.n}
     return replace(
         verdict,
         state="bad",
+        value=tail.after,
+        low=None,
+        high=None,
+        baseline=tail.before,
+        effect=tail.after - tail.before,
+        effect_low=None,
+        effect_high=None,
         reason=f"{evidence.signal.title}: slow calls became slower, the 95th percentile rose from "
         f"{wording.format_value(evidence.signal, tail.before)} to {wording.format_value(evidence.signal, tail.after)}; "
         f"{wording.percent(tail.share)} of calls are slower than 5% were before.",
-        detail={**detail, "since": since.isoformat(), "strength": round(tail.strength, 4)},
+        detail=detail,
     )
 
 

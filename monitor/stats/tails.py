@@ -14,6 +14,7 @@ from monitor.stats.change_point import change_point
 from monitor.stats.comparison import Sides, share_difference, share_strength
 
 TAIL = 0.95
+TAIL_NAME = "95th percentile"
 RELEVANT_POINTS = 0.05
 
 
