@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from monitor import wording
-from monitor.contracts import Signal
+from monitor.alerts.telling import signal_of
 from monitor.identifiers import project_id
 from monitor.links import page_link
 from monitor.queries.alerts import AlertRecord, incidents
 from monitor.settings import Settings
-from monitor.signals import describe
 from monitor.store import Store
 
 TOLD = 6
@@ -38,6 +37,6 @@ def tell(store: Store, settings: Settings) -> str:
 
 
 def _line(alert: AlertRecord) -> str:
-    signal: Signal = describe(alert.signal, alert.kind)
+    signal = signal_of(alert)
     where = wording.segment_text(alert.segment)
     return f"{where}: {signal.title} {wording.format_change(signal, alert.before, alert.after)}"
