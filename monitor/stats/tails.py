@@ -11,7 +11,8 @@ import numpy as np
 from monitor.contracts import Block
 from monitor.profile import Floats, bin_of, bin_value
 from monitor.stats.change_point import change_point
-from monitor.stats.comparison import Sides, share_difference, share_strength
+from monitor.stats.comparison import Sides
+from monitor.stats.shares import share_difference, share_strength
 
 TAIL = 0.95
 TAIL_NAME = "95th percentile"
