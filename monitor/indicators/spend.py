@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 from monitor import wording
 from monitor.contracts import Evidence, Indicator, Signal, State, Verdict
+from monitor.stats.amounts import judge_amount
 from monitor.stats.comparison import Sides, compare_categories
 from monitor.stats.forecast import MIN_DAYS, forecast
 from monitor.stats.judging import details, judge_change, level_of, not_enough, relevant_change, since
 
 NO_PRICE = "none"
 _RELEVANT_FACTOR = 1.5
-_MARGIN = math.log(1.2)
 
 
 def _cost(evidence: Evidence) -> Verdict:
@@ -52,31 +50,23 @@ def _spend(evidence: Evidence) -> Verdict:
             effective_n=float(users),
             detail={"missing_days": lacking},
         )
-    proven = found.deviation > found.reach + _MARGIN
-    relevant = found.deviation >= math.log(_RELEVANT_FACTOR) * (0.5 if evidence.changed else 1.0)
-    state: State = "bad" if proven and relevant else "ok"
-    detail: dict[str, object] = {
-        "interval": "range of the expected spend at the corrected level",
-        "strength": round(abs(found.deviation) / (found.reach + _MARGIN), 4),
-    }
-    if state == "bad":
-        detail["since"] = (evidence.changed[0].start if evidence.changed else evidence.start).isoformat()
-    return Verdict(
-        state,
-        f"{wording.money(total)} spent on {wording.day(evidence.start)}, "
-        f"{'far more than usual' if state == 'bad' else 'not more than usual'}: "
-        f"about {wording.money(found.expected)} expected (range {wording.money(found.low)} to "
-        f"{wording.money(found.high)}).",
-        value=total,
-        low=found.low,
-        high=found.high,
-        n=calls,
-        effective_n=float(users),
-        baseline=found.expected,
-        effect=total - found.expected,
-        effect_low=total - found.high,
-        effect_high=total - found.low,
-        detail=detail,
+
+    def reason(state: State) -> str:
+        return (
+            f"{wording.money(total)} spent on {wording.day(evidence.start)}, "
+            f"{'far more than usual' if state == 'bad' else 'not more than usual'}: "
+            f"about {wording.money(found.expected)} expected (range {wording.money(found.low)} to "
+            f"{wording.money(found.high)})."
+        )
+
+    return judge_amount(
+        evidence,
+        total,
+        found,
+        what="spend",
+        relevant_factor=_RELEVANT_FACTOR,
+        state_of=lambda direction: "bad" if direction > 0 else "ok",
+        reason_of=reason,
     )
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from monitor import wording
 from monitor.contracts import Evidence, Indicator, Signal, State, Verdict
 from monitor.profile import merge
+from monitor.stats.amounts import judge_amount
 from monitor.stats.comparison import Sides
 from monitor.stats.forecast import MIN_DAYS, forecast
 from monitor.stats.judging import judge_change, level_of
 from monitor.stats.tails import TAIL, TAIL_NAME, compare_tails
 
-# A drop to half, or a burst to double, matters; chance and a fifth more must be excluded.
+# A drop to half, or a burst to double, matters.
 _RELEVANT_FACTOR = 2.0
-_MARGIN = math.log(1.2)
 
 
 def _volume(evidence: Evidence) -> Verdict:
@@ -41,37 +40,27 @@ def _volume(evidence: Evidence) -> Verdict:
             effective_n=float(users),
             detail={"missing_days": lacking},
         )
-    proven = abs(found.deviation) > found.reach + _MARGIN
-    relevant = abs(found.deviation) >= math.log(_RELEVANT_FACTOR) * (0.5 if evidence.changed else 1.0)
-    state: State = "ok"
-    if proven and relevant:
-        state = "bad" if found.deviation < 0 else "moved"
-    sentence = {
+    sentences = {
         "ok": "within what is usual",
         "bad": "far fewer than usual" if calls else "no calls at all",
         "moved": "far more than usual",
-    }[state]
-    detail: dict[str, object] = {
-        "interval": "range of the expected number of calls at the corrected level",
-        "strength": round(abs(found.deviation) / (found.reach + _MARGIN), 4),
     }
-    if state != "ok":
-        detail["since"] = (evidence.changed[0].start if evidence.changed else evidence.start).isoformat()
-    return Verdict(
-        state,
-        f"{wording.plural(calls, 'call')} on {wording.day(evidence.start)}, {sentence}: "
-        f"about {wording.plural(found.expected, 'call')} expected "
-        f"(range {wording.count(found.low)} to {wording.count(found.high)}).",
-        value=float(calls),
-        low=found.low,
-        high=found.high,
-        n=calls,
-        effective_n=float(users),
-        baseline=found.expected,
-        effect=calls - found.expected,
-        effect_low=calls - found.high,
-        effect_high=calls - found.low,
-        detail=detail,
+
+    def reason(state: State) -> str:
+        return (
+            f"{wording.plural(calls, 'call')} on {wording.day(evidence.start)}, {sentences[state]}: "
+            f"about {wording.plural(found.expected, 'call')} expected "
+            f"(range {wording.count(found.low)} to {wording.count(found.high)})."
+        )
+
+    return judge_amount(
+        evidence,
+        float(calls),
+        found,
+        what="number of calls",
+        relevant_factor=_RELEVANT_FACTOR,
+        state_of=lambda direction: "bad" if direction < 0 else "moved",
+        reason_of=reason,
     )
 
 
