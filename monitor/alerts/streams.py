@@ -16,6 +16,7 @@ from monitor.alerts.telling import worst
 from monitor.clock import to_microseconds
 from monitor.contracts import Indicator, Kind
 from monitor.identifiers import new_id
+from monitor.queries.alerts import SEVERITIES
 from monitor.signals import FEEDBACK_PREFIX, describe, registry
 from monitor.store import Store, table_of
 
@@ -211,6 +212,8 @@ def _refresh(connection: Connection, work: Work, row: dict[str, Any], verdict: R
             "window_start": verdict["window_start"],
         }
         found = severity(verdict["state"], describe(row["signal"], kind), detail["before"], detail["after"])
+        if said.get("statistic"):
+            found = min(found, "serious", key=SEVERITIES.index)  # only the tail changed: most calls are as they were
         row["severity"] = worst((row["severity"], found))
         if said.get("since"):
             row["since"] = to_microseconds(datetime.fromisoformat(said["since"]))
