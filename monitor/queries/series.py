@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -33,18 +32,6 @@ _COLUMNS = (
 _KINDS = {str(kind): kind for kind in Kind}
 
 Stream = tuple[Segment, str]
-
-
-@dataclass(frozen=True)
-class StreamSize:
-    """How much there is of one stream in a time range."""
-
-    segment: Segment
-    signal: str
-    kind: Kind
-    n: int
-    first: datetime
-    last: datetime
 
 
 def read_profiles(
@@ -107,39 +94,6 @@ def read_series(
     return read_profiles(store, project_id, length, start, end, signals=[signal], segments=[segment]).get(
         (segment, signal), []
     )
-
-
-def streams_between(
-    store: Store, project_id: int, start: datetime, end: datetime, length: BlockLength = BlockLength.DAY
-) -> list[StreamSize]:
-    """Which streams have data in blocks that begin in [start, end), the largest first."""
-    columns = (_PROFILE.c.dimension, _PROFILE.c.value, _PROFILE.c.signal)
-    statement = _in_range(
-        select(
-            *columns,
-            func.max(_PROFILE.c.kind).label("kind"),
-            func.sum(_PROFILE.c.n).label("n"),
-            func.min(_PROFILE.c.start).label("first"),
-            func.max(_PROFILE.c.start).label("last"),
-        ),
-        project_id,
-        length,
-        start,
-        end,
-    ).group_by(*columns)
-    with store.read() as connection:
-        sizes = [
-            StreamSize(
-                Segment(row.dimension, row.value),
-                row.signal,
-                _KINDS[row.kind],
-                int(row.n),
-                from_microseconds(row.first),
-                from_microseconds(row.last),
-            )
-            for row in connection.execute(statement)
-        ]
-    return sorted(sizes, key=lambda size: (-size.n, str(size.segment), size.signal))
 
 
 def first_block(store: Store, project_id: int, length: BlockLength) -> datetime | None:
