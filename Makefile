@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format types imports bench wheel clean
+.PHONY: help demo test test-slow lint format types imports bench bench-peers wheel clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,11 +39,19 @@ imports: $(VENV)/.development ## data flows one way
 bench: $(VENV)/.development ## benchmarks, against baselines measured in the same run
 	$(BIN)/python -m tests.benchmarks
 
+bench-peers: $(VENV)/.development .venv-peers/.installed ## the same simulator and tables with other drift monitors, in an environment of their own
+	$(BIN)/python -m tests.benchmarks._peers $(PEERS)
+
+.venv-peers/.installed: tests/benchmarks/_peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 wheel: $(VENV)/.development ## build the wheel and try it, installed, in an environment of its own
 	sh tests/smoke_wheel.sh "$(PYTHON)"
 
 clean: ## remove what was made, but not your stores
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

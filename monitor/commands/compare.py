@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,8 @@ from monitor.terminal import json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from monitor.contracts import Segment
+    from monitor.detect.table_comparison import Binning, ColumnDrift
+    from monitor.files import LogFile
     from monitor.files.comparison import Compared, Drift
 
 
@@ -28,15 +30,28 @@ if TYPE_CHECKING:
     help="Exit with 1 where anything got worse (bad), or changed at all (moved).",
 )
 @click.option("--timezone", type=Timezone(), help="Zone of times that name none, such as Europe/Berlin or +02:00.")
+@click.option(
+    "--binning",
+    type=click.Choice(["deciles", "sturges"]),
+    default="deciles",
+    show_default=True,
+    help="Bins of PSI and Jensen-Shannon in tables that are no logs of calls: deciles of the reference, or bins of "
+    "equal width by Sturges' rule.",
+)
 @json_option
-def command(reference: Path, current: Path, fail_on: str | None, timezone: tzinfo | None, as_json: bool) -> int:
+def command(
+    reference: Path, current: Path, *, fail_on: str | None, timezone: tzinfo | None, binning: Binning, as_json: bool
+) -> int:
     from monitor import clock
     from monitor.files import LogFile
     from monitor.files.calls import Progress
+    from monitor.files.columns import is_table
     from monitor.files.comparison import as_document, compare_files
     from monitor.settings import Settings
 
     logs = {"reference": LogFile(reference), "current": LogFile(current)}
+    if all(is_table(log) for log in logs.values()):
+        return _compare_tables(logs["reference"], logs["current"], fail_on, binning, as_json)
     with rows_progress() as progress:
 
         def told(name: str) -> Progress:
@@ -57,6 +72,71 @@ def command(reference: Path, current: Path, fail_on: str | None, timezone: tzinf
         _print(drift)
     failing = {"bad": ("bad",), "moved": ("bad", "moved"), None: ()}[fail_on]
     return 1 if drift.worst in failing else 0
+
+
+def _compare_tables(reference: LogFile, current: LogFile, fail_on: str | None, binning: Binning, as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from monitor.detect import compare_tables
+    from monitor.files.columns import read_columns
+
+    before, after = read_columns(reference), read_columns(current)
+    found = compare_tables(before, after, binning=binning)
+    moved = [name for name, column in found.items() if column.moved]
+    if as_json:
+        print_json(
+            {
+                "reference": {"file": str(reference.path), "rows": _rows(before)},
+                "current": {"file": str(current.path), "rows": _rows(after)},
+                "state": "moved" if moved else "ok",
+                "moved": moved,
+                "columns": [asdict(column) for column in found.values()],
+                "appeared": sorted(after.keys() - before.keys()),
+                "vanished": sorted(before.keys() - after.keys()),
+            }
+        )
+    else:
+        _print_columns(list(found.values()), len(moved))
+    return 1 if moved and fail_on == "moved" else 0
+
+
+def _rows(table: Mapping[str, Any]) -> int:
+    return len(next(iter(table.values()), ()))
+
+
+def _print_columns(columns: list[ColumnDrift], moved: int) -> None:
+    from monitor import wording
+
+    click.echo(
+        f"{wording.plural(len(columns), 'column')} compared, {wording.count(moved)} moved; two tables alike show any "
+        "at all in at most 5% of cases."
+    )
+    print_table(
+        ("state", "column", "before", "after", "PSI", "JS", "Wasserstein", "KS", "p-value"),
+        [
+            (
+                "moved" if column.moved else "ok",
+                column.column,
+                *_before_and_after(column),
+                wording.number(column.psi),
+                wording.number(column.jensen_shannon),
+                wording.number(column.wasserstein) if column.wasserstein is not None else "-",
+                wording.number(column.ks) if column.ks is not None else "-",
+                f"{column.p_value:.2g}",
+            )
+            for column in sorted(columns, key=lambda column: (not column.moved, column.p_value))
+        ],
+        empty="The two tables have no column in common.",
+    )
+
+
+def _before_and_after(column: ColumnDrift) -> tuple[str, str]:
+    from monitor import wording
+
+    if column.before is not None and column.after is not None:
+        return wording.number(column.before), wording.number(column.after)
+    name, before, after = column.names[0]
+    return f"{wording.shortened(name, 30)}: {wording.percent(before)}", wording.percent(after)
 
 
 def _print(drift: Drift) -> None:
