@@ -18,7 +18,7 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.errors import StoreError
-from monitor.store import Store
+from monitor.store import PAGE_SIZE, Store
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -167,6 +167,7 @@ def _prepare_sqlite(driver_connection: Any, _record: Any) -> None:
     driver_connection.isolation_level = None
     driver_connection.execute("PRAGMA foreign_keys = OFF")
     driver_connection.execute("PRAGMA busy_timeout = 60000")
+    driver_connection.execute(PAGE_SIZE)
     driver_connection.execute("PRAGMA journal_mode = WAL")
 
 

@@ -53,7 +53,7 @@ def span_row(project_id: int, identifier: int, span: Span, received: int) -> dic
         "time_to_first_token_s": span.time_to_first_token_s,
         "input_tokens": tokens.input if spoken else None,
         "output_tokens": tokens.output if spoken else None,
-        "tokens": _encode(tokens).decode() if spoken else None,
+        "tokens": _encode(tokens).decode() if spoken and not _is_plain(tokens) else None,
         "sender_cost_usd": span.cost_usd,
         "status": 1 if span.status == "error" else 0,
         "finish_reason": span.finish_reason or None,
@@ -62,6 +62,18 @@ def span_row(project_id: int, identifier: int, span: Span, received: int) -> dic
         "masked": _encode(span.masked).decode() if span.masked else None,
         "source": span.source or None,
     }
+
+
+def _is_plain(tokens: Tokens) -> bool:
+    """True where the two columns of counts say it all."""
+    return tokens == Tokens(input_uncached=tokens.input_uncached, output_text=tokens.output_text)
+
+
+def tokens_of(row: Mapping[str, Any]) -> Tokens:
+    """The token counts of a row of table `span`: `tokens` where there is more to say than input and output."""
+    if row["tokens"]:
+        return _tokens_decoder.decode(row["tokens"])
+    return Tokens(input_uncached=row["input_tokens"], output_text=row["output_tokens"])
 
 
 def body_row(project_id: int, identifier: int, span: Span) -> dict[str, Any] | None:
@@ -104,7 +116,7 @@ def span_of(row: Mapping[str, Any], codec: int | None = None, data: bytes | None
         release=row["release"] or "",
         prompt_version=row["prompt_version"] or "",
         feature=row["feature"] or "",
-        tokens=_tokens_decoder.decode(row["tokens"]) if row["tokens"] else NO_TOKENS,
+        tokens=tokens_of(row),
         cost_usd=row["sender_cost_usd"],
         latency_s=row["latency_s"],
         time_to_first_token_s=row["time_to_first_token_s"],

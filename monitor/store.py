@@ -33,6 +33,9 @@ Row = Mapping[str, Any]
 # A transaction that waits longer than this for another process's write gives up with an error the sender may retry.
 BUSY_TIMEOUT_MILLISECONDS = 15_000
 
+# Texts of some 700 bytes leave a tenth less of a larger page empty; this counts where the file is new.
+PAGE_SIZE = "PRAGMA page_size = 8192"
+
 
 class Store:
     """Connections to one database. Cheap to share between threads; make one a process."""
@@ -213,8 +216,7 @@ def _prepare_sqlite(engine: Engine, durability: str, *, read_only: bool) -> None
         driver_connection.isolation_level = None
         cursor = driver_connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLISECONDS}")
-        # Texts of some 700 bytes leave a tenth less of a larger page empty; this counts where the file is new.
-        cursor.execute("PRAGMA page_size = 8192")
+        cursor.execute(PAGE_SIZE)
         cursor.execute("PRAGMA journal_mode = WAL")
         # FULL syncs the log at each commit: acknowledged means durable even through a power cut.
         cursor.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")

@@ -76,6 +76,8 @@ def _merged_row(old: Row, new: Row) -> dict[str, Any]:
     for name in old:
         if name not in _FIXED:
             merged[name] = first[name] if first[name] is not None else second[name]
+    if first["input_tokens"] is not None or first["output_tokens"] is not None:
+        merged["tokens"] = first["tokens"]  # whose counts these are
     return merged
 
 

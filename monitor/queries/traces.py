@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, and_, or_, select
 
 from monitor.clock import from_microseconds
@@ -21,6 +20,7 @@ from monitor.identifiers import pack_identifier, unpack_identifier
 from monitor.queries.calls import BODY, CallRow, FeedbackNote, note_of, row_of
 from monitor.queries.conditions import ENRICHMENT, FEEDBACK, SPAN
 from monitor.records import Body, Tokens
+from monitor.rows import tokens_of
 from monitor.store import Store
 
 TRACE_CAP = 50_000
@@ -204,7 +204,7 @@ def _detail(connection: Connection, project_id: int, wanted: Any) -> CallDetail:
         row=row_of(stored),
         kind=stored.kind,
         body=decompress(text.codec, text.data) if text else Body(),
-        tokens=_tokens(stored),
+        tokens=tokens_of(dict(stored._mapping)),
         sender_cost_usd=stored.sender_cost_usd,
         time_to_first_token_s=stored.time_to_first_token_s,
         requested_model=stored.requested_model or "",
@@ -215,12 +215,6 @@ def _detail(connection: Connection, project_id: int, wanted: Any) -> CallDetail:
         feedback=tuple(sorted(notes, key=lambda note: (note.time, note.id))),
         enriched=stored.signals is not None,
     )
-
-
-def _tokens(row: Any) -> Tokens:
-    if row.tokens:
-        return msgspec.json.decode(row.tokens, type=Tokens)
-    return Tokens(input_uncached=row.input_tokens, output_text=row.output_tokens)
 
 
 def buckets(tokens: Tokens) -> Mapping[str, int]:
