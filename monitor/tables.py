@@ -9,7 +9,7 @@ ingest         project, span, body, pending, feedback, reject, sender
 enrich         enrichment, dirty_block
 profiles       profile, segment
 indicators     verdict
-alerts         alert, incident, notification
+alerts         alert, incident, explanation, notification
 jobs           job_run
 auth           api_key, account, login
 """
@@ -309,6 +309,21 @@ class Alert(SQLModel, table=True):
     resolved: int | None = _big(default=None)
     streak: int = 0
     detail: dict[str, Any] | None = Field(default=None, sa_type=Json)
+
+
+class Explanation(SQLModel, table=True):
+    """Why an alert fired: `data` is `monitor.explain.records.Explanation` as of `made`."""
+
+    __tablename__ = "explanation"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "alert_id"),
+        Index("explanation_incident", "project_id", "incident_id"),
+    )
+    project_id: int
+    alert_id: int = _big()
+    incident_id: int = _big()
+    made: int = _big()
+    data: dict[str, Any] = Field(sa_type=Json)
 
 
 class Notification(SQLModel, table=True):
