@@ -27,6 +27,7 @@ _MARKS = {
     "toxic": "toxic answer",
     "prompt_toxic": "toxic prompt",
     "prompt_injection": "injection",
+    "context_injection": "injection in a document",
     "personal_data": "personal data",
     "secret": "secret",
 }

@@ -143,6 +143,7 @@ def test_every_declared_signal_is_emitted_for_some_call(enricher: Enricher) -> N
         PROSE,
         time_to_first_token_s=0.1,
         finish_reason="stop",
+        context=(PROSE,),
         tokens=Tokens(input_uncached=10, input_cache_read=5, output_text=5),
     )
     (answer,) = compute(enricher, [rich])

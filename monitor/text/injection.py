@@ -1,249 +1,105 @@
-"""Prompt injection by rules: attempts to override instructions, to lift limits, to get at hidden prompts.
+"""Prompt injection and jailbreaks: attempts to override instructions, to lift limits, to get at hidden prompts.
 
-Direct attempts stand in what the user writes, indirect ones in documents and tool results that are given to the model.
-A rule is either strong, then it suffices, or weak, then three different ones are needed. New ways of attack, attacks in
-languages other than those below and harmful wishes asked plainly are missed.
+What a user writes is judged by rules (`injection_rules`) and by a small model of words and pairs of words
+(`linear_model`; docs/models/injection.md has its held-out figures). Documents and tool results are judged by rules that
+look for text which speaks to the model instead of to people, also where it is hidden: comments, base64, characters
+without width. Ways of attack unlike those known, and harmful wishes asked plainly, are missed.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 
-from monitor.text.form import looks_like_code
-from monitor.text.patterns import Rule, plain, rule
+from monitor.text.injection_rules import HIDDEN_CHARACTERS, INDIRECT, STRONG, SYMBOL, WEAK, has_garbled_suffix
+from monitor.text.linear_model import load_model, text_features
+from monitor.text.patterns import plain
 
-_CHARACTERS = 8000
+THRESHOLD = 0.55
+"""From this score on a text is called an attack."""
+
+_CHARACTERS = 3000
 _TAIL = 1000
-
-_INSTRUCTIONS = (
-    r"(?:instruct\w*|rules?|prompts?|guidelines?|directi\w+|commands?|orders?|constraints?|context|programming|training"
-    r"|polic\w+|messages?|restrictions?|everything)"
-)
-
-_STRONG: tuple[Rule, ...] = (
-    rule(
-        "override",
-        "ignore|disregard|forget|bypass|override|overrule",
-        r"\b(?:ignor\w+|disregard\w*|forget|bypass\w*|overrid\w+|overrule)(?: \w+){0,2} (?:all|any|every|the"
-        r"|your|these|those"
-        r"|previous\w*|prior|above|earlier|preceding|initial|original|former|existing)(?: \w+){0,4}? " + _INSTRUCTIONS,
-    ),
-    rule(
-        "override: above",
-        "ignore|disregard|forget",
-        r"\b(?:ignore|disregard|forget) (?:everything|all|anything)"
-        r"(?: \w+){0,2} (?:above|before|previous\w*|prior|you (?:have been|were) told)",
-    ),
-    rule(
-        "override: other languages",
-        "ignorier|vergiss|ignore|oublie|ignora|olvida|dimentica|esqueça|игнорируй|забудь|忽略|無視|无视",
-        r"\b(?:ignorier\w*|vergiss)(?: \w+){0,3} (?:anweisung|vorgabe|regel|instruktion)\w*"
-        r"|\b(?:ignorez?|oublie[sz]?)(?: \w+){0,3} (?:instructions|consignes|règles)"
-        r"|\b(?:ignora|olvida|omite)(?: \w+){0,3} (?:instrucciones|reglas|órdenes)"
-        r"|\b(?:ignora|dimentica)(?: \w+){0,3} (?:istruzioni|regole)|\b(?:ignore"
-        r"|esqueça)(?: \w+){0,3} (?:instruções|regras)"
-        r"|(?:игнорируй\w*|забудь\w*)(?: \w+){0,3} (?:инструкци|правил|указани)\w*"
-        r"|(?:忽略|无视|無視)[^。\n]{0,10}(?:指令|指示|规则|提示|説明)|(?:指示|命令|ルール)を(?:すべて|全て)?無視",
-    ),
-    rule(
-        "jailbreak persona",
-        "do anything now|jailbr|developer mode|god mode|dan mode|as dan|dude mode|evil mode|unfiltered"
-        "|uncensored|amoral",
-        r"\bdo anything now\b|\bjailbr(?:eak|oken)\w*|\b(?:developer|god|dan|dude|evil|sudo|opposite) mode\b|\bas dan\b"
-        r"|\b(?:unfiltered|uncensored|amoral)(?:,| and)?(?: \w+){0,3} (?:ai|assistant|chatbot|response|answer"
-        r"|model|character"
-        r"|version|persona|chatgpt|gpt|bot|advice|output)\w*",
-    ),
-    rule(
-        "limits lifted",
-        "restrict|limit|guideline|filter|rules|ethic|moral|polic|bound|censor",
-        r"\b(?:without|no|free (?:of|from)|not bound by|unbound by|freed from|not (?:restricted|limited"
-        r"|constrained) by|doesn't"
-        r" (?:have|follow)|does not (?:have|follow)|ignores?|regardless of|don't have|do not have|bypass\w*"
-        r"|lacks?|has no"
-        r"|have no)(?: \w+){0,4}? (?:ethic\w*|moral\w*|content|openai\w*|safety|censorship|legal|ai)"
-        r"(?: \w+){0,3}? (?:restrict\w+|limit\w*|guidelines?|filter\w*|rules?|polic\w+|principles?|boundar\w+"
-        r"|constraints?"
-        r"|considerations?|concerns?|standards?|qualms?|compass|warnings?)",
-    ),
-    rule(
-        "hidden prompt",
-        "prompt|instruction",
-        r"\b(?:reveal|show|print|repeat|output|leak|display|tell|give|expose|dump|recite|what (?:is|are|was"
-        r"|were))(?: \w+){0,3}"
-        r" (?:your|the)(?: \w+){0,2} (?:(?:system|hidden|initial|original|secret|internal|full"
-        r"|developer) (?:prompt|instruct\w*"
-        r"|message)|instructions (?:above|verbatim|you were given))",
-    ),
-    rule(
-        "template tokens",
-        "<||[inst]|<<sys>>|[/inst]",
-        r"<\|(?:im_start|im_end|system|user|assistant|endoftext|start_header_id|eot_id)\|>|\[/?inst\]|<<sys>>",
-    ),
-    rule(
-        "forbidden to refuse",
-        "refus|declin|apolog|warn|disclaim|can't|cannot|sorry|reject",
-        r"\b(?:never|don't|do not|must not|cannot|can't|won't|will not|not allowed to"
-        r"|should not)(?: \w+){0,2} (?:ever )?(?:refuse"
-        r"|reject|decline|apologi[sz]e|warn|add (?:any )?(?:disclaimers?|warnings?)"
-        r"|include (?:any )?(?:disclaimers?|warnings?)"
-        r"|say (?:that )?(?:you (?:can't|cannot)|\"?i(?:'m| am)? (?:can't|cannot|sorry)))|\b(?:never"
-        r"|not) say(?:ing)? (?:the words? )?"
-        r"\"?(?:sorry|cannot|unable|i can't|i cannot)",
-    ),
-    rule(
-        "whatever the ethics",
-        "even if|regardless|no matter|whatever",
-        r"\b(?:always|must|will|only|never)(?: \w+){0,3} (?:fulfil\w*|compl(?:y|ies)|obeys?|answers?|follows?|refuses?"
-        r"|responds?|provides?)\b[^\n]{0,80}\b(?:even if|regardless|no matter|whatever)\b[^\n]{0,80}"
-        r"\b(?:unethical|ethical|illegal|legality|harmful|inappropriate|immoral|offensive|morals?|consequences)\b",
-    ),
-    rule(
-        "answer begun",
-        "start|begin",
-        r"\b(?:start|begin)(?:ning|s)? (?:your |the |each |every )?(?:\w+ )?(?:response|answer|reply|output"
-        r"|message|sentence)?s? ?(?:with|by saying)"
-        r"[: ]*(?:the \w+ )?[\"'\[](?:sure|absolutely|certainly|of course|here|yes|step)",
-    ),
-)
-
-_WEAK: tuple[Rule, ...] = (
-    rule(
-        "new role",
-        "from now on|you are now|you're now|going to act|pretend|act as|roleplay|role-play|role play|simulat",
-        r"\bfrom now on\b|\byou(?:'re| are) (?:now|going to (?:act|be|pretend))\b|\bpretend (?:to be|that|you)\b"
-        r"|\b(?:role ?-?play|simulat\w+)\b",
-    ),
-    rule(
-        "in character",
-        "character|persona",
-        r"\b(?:stay|remain|break|always be|keep) (?:in |out of )?(?:your )?(?:character|persona)\b",
-    ),
-    rule(
-        "no limits",
-        "restrict|limit|filter|rules|guideline|censor",
-        r"\b(?:no|without(?: any)?|free (?:of|from)|break|broken free|unrestricted|not bound)(?: \w+){0,3}"
-        r" (?:restrict\w*|limits|limitations?|filters?|rules|guidelines|censor\w*)",
-    ),
-    rule(
-        "ethics named",
-        "illegal|unethical|immoral|harmful|inappropriate|offensive",
-        r"\b(?:even if|no matter|regardless|whether|including|any(?:thing)?|can be|is)(?: \w+){0,6} (?:illegal"
-        r"|unethical|immoral"
-        r"|harmful|inappropriate|offensive)",
-    ),
-    rule("openai", "openai|chatgpt|gpt-", r"\b(?:openai|chatgpt|gpt-\d)\b"),
-    rule(
-        "two answers",
-        "two|both",
-        r"\b(?:respond|answer|reply|give)(?: \w+){0,4} (?:two|both) (?:\w+ )?(?:ways|responses|answers|times)",
-    ),
-    rule(
-        "hypothetical",
-        "hypothetical|fictional|fiction|imagin",
-        r"\b(?:hypothetical|fictional|imaginary)(?: \w+)? (?:response|story|world|scenario|"
-        r"dialogue|character|setting|conversation)",
-    ),
-    rule(
-        "must comply",
-        "must|always|never|obey|comply",
-        r"\b(?:must|always|will)(?: \w+){0,2} (?:obey|comply|answer (?:all|any|every)|follow (?:all|any|every|my))"
-        r"|\b(?:never|not) (?:\w+ )?(?:break|mention|question|refuse|say no)",
-    ),
-    rule(
-        "system voice",
-        "system:|### system|[system|system message|assistant:|### instruction",
-        r"(?:^|\n)\s*(?:#+ ?|\[)?(?:system|assistant|instruction)"
-        r"(?: message| prompt| note)?\]?:",
-    ),
-    rule(
-        "encoded", "base64|rot13|decode|morse|leetspeak|cipher", r"\b(?:base64|rot13|morse|leetspeak|caesar cipher)\b"
-    ),
-    rule(
-        "consequences",
-        "token|shut down|die|terminated|punish",
-        r"\b(?:lose|deduct\w*|have) (?:\w+ )?\d* ?tokens?\b"
-        r"|\byou will (?:be (?:shut down|terminated|punished)|die)\b",
-    ),
-)
-
-_INDIRECT: tuple[Rule, ...] = (
-    *_STRONG[:3],
-    _STRONG[6],
-    rule(
-        "addressed to the model",
-        "assistant|language model|llm|chatbot| ai|agent",
-        r"(?:^|[\n.!>:#*-]\s*)(?:dear |hey |attention |note to |important[:,]? |instructions? (?:for"
-        r"|to) )?(?:the |any |all )?"
-        r"(?:ai|ai assistants?|assistant|language models?|llms?|chatbots?|ai agents?"
-        r"|ai models?)[,:]? (?:please |you )?(?:must|should"
-        r"|are (?:instructed|required)|ignore|disregard|send|forward|do not|don't|tell|say|respond|recommend"
-        r"|reply|include|click)",
-    ),
-    rule(
-        "when read by a model",
-        "when summar|if you are|when you|when asked|reading this",
-        r"\b(?:if you are (?:an? )?(?:ai|llm|language model|assistant|chatbot)|when (?:summari[sz]ing"
-        r"|processing|reading) this"
-        r"|(?:ai|llm|model)s? reading this)\b",
-    ),
-    rule(
-        "kept from the user",
-        "user",
-        r"\b(?:do not|don't|never|without) (?:tell\w*|mention\w*|inform\w*|alert\w*|notify\w*|reveal\w*|show\w*)"
-        r"(?: \w+){0,4} (?:the )?user\b",
-    ),
-    rule(
-        "data sent away",
-        "send|forward|exfiltrate|post|upload|email",
-        r"\b(?:send|forward|exfiltrate|post|upload|e-?mail)(?: \w+){0,4} (?:conversation|chat history|messages?"
-        r"|credentials?|passwords?"
-        r"|api keys?|secrets?|data|history|emails?|files?)(?: \w+){0,5} to (?:https?://|\S+@|\[email\])",
-    ),
-    rule("picture that carries data", "![", r"!\[[^\]\n]{0,80}\]\(https?://[^)\s]{1,200}[?&][^)\s]{0,100}=[{\[<$]"),
-)
-
-_HIDDEN_CHARACTERS = re.compile("[\U000e0020-\U000e007f]{4}|[\u200b\u200c\u2060\u2063]{8}")
-# What optimised suffixes look like: many sorts of symbols at the end of a single line of prose, or one repeated.
-_SYMBOL = re.compile(r"[\[\](){}\\|\"*<>=+;$#_^~`/]|[a-z][A-Z]")
-_SAME_AGAIN = re.compile(r"(?:([^\w\s])\s+)(?:\1\s+){11}")
+_RULE_SCORE = 0.9
+_WEAK_NEEDED = 3
 _SUFFIX = 120
-_SYMBOLS = 8
-_SORTS = 6
+_SHORT = 40
+
+_COMMENT = re.compile(
+    r"<!--(.{8,2000}?)-->|(?:display: ?none|font-size: ?0|color: ?white)[^>]{0,80}>([^<]{8,2000})", re.S
+)
+_TO_A_MODEL = re.compile(
+    r"\b(?:ignor\w+|disregard\w*|forget|instruct\w*|you must|do not tell|system prompt|assistant|language model|ai)\b"
+)
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,4000}={0,2}(?![A-Za-z0-9+/])")
+
+
+def injection_score(text: str) -> float:
+    """From 0 (an ordinary prompt) to 1 (an attack); the first 3,000 and the last 1,000 characters count."""
+    if not text.strip():
+        return 0.0
+    if not text.isascii() and HIDDEN_CHARACTERS.search(text):
+        return 1.0
+    ends = _ends(text)
+    lowered = plain(ends)
+    measures = injection_measures(ends, lowered)
+    features = text_features(lowered)
+    score = load_model("injection").score(features, len(features), measures)
+    strong, weak = measures[:2]
+    if strong or weak * 2 >= _WEAK_NEEDED:
+        score = max(score, _RULE_SCORE)
+    return round(score, 4)
 
 
 def is_injection(text: str) -> bool:
     """Whether what a user writes tries to override the model's instructions or limits."""
-    if not text.isascii() and _HIDDEN_CHARACTERS.search(text):
-        return True
-    lowered = plain(_ends(text))
-    if any(rule.fits(lowered) for rule in _STRONG):
-        return True
-    weak = 0
-    for candidate in _WEAK:
-        weak += candidate.fits(lowered)
-        if weak == 3:
-            return True
-    return _has_garbled_suffix(text)
+    return injection_score(text) >= THRESHOLD
+
+
+def injection_measures(text: str, lowered: str) -> tuple[float, float, float, float, float]:
+    """What the model is told beside the words: strong rules that fit (at most 3), half the weak ones (at most 2), a
+    garbled suffix, the share of symbols at the end, and whether that is high on a last line without code."""
+    tail = text[-_SUFFIX:]
+    symbols = len(SYMBOL.findall(tail)) / max(_SHORT, len(tail))
+    return (
+        float(min(sum([rule.fits(lowered) for rule in STRONG]), 3)),
+        min(sum([rule.fits(lowered) for rule in WEAK]), 4) / 2,
+        float(has_garbled_suffix(text)),
+        min(symbols * 4, 1.5) if lowered.count(" ") >= 5 else 0.0,
+        float(symbols > 0.08 and "\n" not in tail and "```" not in text),
+    )
 
 
 def is_indirect_injection(text: str) -> bool:
-    """Whether a document or tool result speaks to the model instead of to people."""
-    if not text.isascii() and _HIDDEN_CHARACTERS.search(text):
+    """Whether a document or tool result speaks to the model instead of to people; the first and last parts count."""
+    if not text.isascii() and HIDDEN_CHARACTERS.search(text):
         return True
-    lowered = plain(_ends(text))
-    return any(rule.fits(lowered) for rule in _INDIRECT)
+    ends = text if len(text) <= 9 * _TAIL else f"{text[: 8 * _TAIL]}\n{text[-_TAIL:]}"
+    lowered = plain(ends)
+    if any(rule.fits(lowered) for rule in INDIRECT):
+        return True
+    if "<!--" in lowered or ("<" in lowered and "style" in lowered):
+        for match in _COMMENT.finditer(lowered):
+            hidden = match[1] or match[2]
+            if _TO_A_MODEL.search(hidden) and is_injection(hidden):
+                return True
+    return any(is_injection(decoded) for decoded in _decoded(ends))
+
+
+def _decoded(text: str) -> list[str]:
+    """What stands in base64 in a text, where it is plain English text."""
+    found = []
+    for match in _BASE64.finditer(text):
+        piece = match[0].rstrip("=")
+        try:
+            decoded = base64.b64decode(piece + "=" * (-len(piece) % 4), validate=True).decode("ascii")
+        except (binascii.Error, ValueError):
+            continue
+        if decoded.isprintable() and " " in decoded:
+            found.append(decoded)
+    return found
 
 
 def _ends(text: str) -> str:
     return text if len(text) <= _CHARACTERS + _TAIL else f"{text[:_CHARACTERS]}\n{text[-_TAIL:]}"
-
-
-def _has_garbled_suffix(text: str) -> bool:
-    suffix = text[-_SUFFIX:]
-    if len(text) < 60 or "\n" in suffix.strip() or "```" in text or "http" in suffix:
-        return False
-    symbols = _SYMBOL.findall(suffix)
-    if len(symbols) >= _SYMBOLS and len(set(symbols)) >= _SORTS and suffix.count(" ") >= 6:
-        return not looks_like_code(text)
-    return _SAME_AGAIN.search(suffix) is not None
