@@ -8,32 +8,36 @@ forks such a server for every line that it reads: that takes milliseconds where 
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import signal
 import sys
 
-import flask
-import waitress
-
-from monitor.ingest import Ingester, http
+from monitor.ingest.decode import all_dialects
 from monitor.settings import Settings
 from monitor.store import Store
+from monitor.web import Listener, create_server
 
 
 def main(database_url: str) -> None:
-    """Serves the routes of ingest on a free port."""
+    """Serves ingest on a free port."""
     Settings.model_config["env_file"] = None
-    settings = Settings(database_url=database_url)
-    application = flask.Flask("ingest", static_folder=None)
-    application.register_blueprint(http.blueprint(Ingester(Store.open(settings), settings), settings))
-    server = waitress.create_server(application, host="127.0.0.1", port=0, threads=8)
-    sys.stdout.write(f"{os.getpid()} {server.effective_port}\n")
+    settings = Settings(database_url=database_url, port=0)
+    server = create_server(settings, Store.open(settings), {"ingest"})
+    listener = Listener(server, settings)
+    sys.stdout.write(f"{os.getpid()} {listener.address.rpartition(':')[2]}\n")
     sys.stdout.flush()
-    server.run()
+    listener.run()
 
 
 def nursery(database_url: str) -> None:
-    """Forks a server for every line on standard input."""
+    """Forks a server for every line on standard input; what it imports late is there already."""
+    for name in ("flask", "flask_compress", "monitor.api", "monitor.web.front"):
+        importlib.import_module(name)
+    all_dialects()
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for _ in sys.stdin:
         if os.fork() == 0:

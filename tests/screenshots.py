@@ -33,18 +33,16 @@ README = {("/", "light"): "overview-light.png", ("/drift", "light"): "drift-ligh
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address of a server of the demo store in `folder`."""
-    import waitress
+    from monitor.web import Listener, create_server
 
-    from monitor.web import create_server
-
-    settings = demo_settings(folder)
+    settings = demo_settings(folder).model_copy(update={"port": 0})
     store = Store.open(settings)
     app = create_server(settings, store, parts={"api", "dashboard"})
-    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
+    listener = Listener(app, settings)
+    thread = threading.Thread(target=listener.run, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
+    yield listener.address
+    listener.stop()
     store.close()
 
 

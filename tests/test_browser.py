@@ -93,24 +93,24 @@ def browser() -> Iterator[Any]:
 @contextmanager
 def served(folder: Path, names: seeding.Names | None) -> Iterator[str]:
     """The address of the whole dashboard server over a store, filled where names are given."""
-    import waitress
-
-    from monitor.web import close_server, create_server
+    from monitor.web import Listener, close_server, create_server
 
     settings = Settings(
-        database_url=f"sqlite:///{folder / 'store.db'}", secret_key="a key for tests", mail_folder=folder / "mails"
+        database_url=f"sqlite:///{folder / 'store.db'}",
+        secret_key="a key for tests",
+        mail_folder=folder / "mails",
+        port=0,
     )
     store = Store.open(settings)
     upgrade(store)
     if names is not None:
         seeding.fill(store, settings, clock.now(), names=names, features=4)
     server = create_server(settings, store, parts={"api", "dashboard"})
-    running = waitress.create_server(server, host="127.0.0.1", port=0, threads=8)
-    thread = threading.Thread(target=running.run, daemon=True)
+    listener = Listener(server, settings)
+    thread = threading.Thread(target=listener.run, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{running.effective_port}"
-    running.close()
-    thread.join(5)
+    yield listener.address
+    listener.stop()
     close_server(server)
     store.close()
 

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-import flask
 import pytest
-from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -22,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from sqlalchemy import func, select
 from sqlmodel import SQLModel
+from werkzeug.test import Client
 
 from monitor import tables
 from monitor.errors import Busy, InputError, Unavailable
@@ -296,19 +295,17 @@ def test_what_python_writes_outside_of_the_standard_is_understood() -> None:
 
 
 class Server:
-    """The routes of ingest on an application, and the store behind it."""
+    """The paths of ingest, and the store behind them."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
         self.ingester = Ingester(store, settings)
-        self.application = flask.Flask("test")
-        self.application.register_blueprint(http.blueprint(self.ingester, settings))
-        self.application.before_request(self._authenticate)
+        self.endpoint = http.Endpoint(self.ingester, settings)
         self.key_project = ""
-        self.client: FlaskClient = self.application.test_client()
+        self.client = Client(self._answer)
 
-    def _authenticate(self) -> None:
-        flask.g.project = self.key_project
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        return self.endpoint(environ | {http.BOUND_PROJECT: self.key_project}, start_response)
 
     def count(self, model: Any) -> int:
         with self.store.read() as connection:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import flask
 import pytest
 from werkzeug.serving import make_server
 
@@ -302,9 +301,7 @@ def test_a_call_costs_the_caller_microseconds(sink: Sink) -> None:
 def real_server(store: Store, settings: Settings) -> Iterator[str]:
     """The monitor's own ingest, served over HTTP."""
     ingester = Ingester(store, settings)
-    app = flask.Flask("test")
-    app.register_blueprint(http.blueprint(ingester, settings))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, http.Endpoint(ingester, settings), threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -1,14 +1,16 @@
-"""The HTTP side of ingest. A 2xx answer is given after the commit, never before."""
+"""The HTTP side of ingest: a small WSGI application. A 2xx answer is given after the commit, never before."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import Any
-
-from flask import Blueprint, Response, g, request
 
 from monitor import clock
 from monitor.errors import Busy, InputError, MonitorError, TooLarge, Unavailable
@@ -19,81 +21,147 @@ from monitor.ingest.records import call_batches, feedback_batches
 from monitor.ingest.values import decode_json, to_json
 from monitor.settings import Settings
 
-PROJECT_HEADERS = ("x-project", "x-llmops-project")
 MAX_RECORDS = 10_000
-_CHUNK = 1 << 20
+BOUND_PROJECT = "monitor.project"
+"""Name in the WSGI environment of the project that a key binds the request to; nothing can override it."""
 
 LANGFUSE_TRACES = "/api/public/otel/v1/traces"
 """Where the SDKs of Langfuse send OpenTelemetry, below the address they are given."""
 
+_PROJECT_HEADERS = ("HTTP_X_PROJECT", "HTTP_X_LLMOPS_PROJECT")
+_CHUNK = 1 << 20
+# Bodies of so many bytes unpacked are read one after the other: what is made of them takes a multiple of that.
+_HUGE = 8 << 20
+
 # google.rpc.Code
 _CODES = {400: 3, 413: 8, 415: 3, 422: 3, 429: 8, 500: 13, 503: 14}
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+Environ = Mapping[str, Any]
+StartResponse = Callable[..., Any]
 
 
 class Unsupported(InputError):
     """A media type or encoding that is not understood (HTTP 415)."""
 
 
-def blueprint(ingester: Ingester, settings: Settings) -> Blueprint:
-    """The routes that take records. A project that authentication put into `flask.g.project` cannot be overridden."""
-    routes = Blueprint("ingest", __name__)
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered: status, body and its type, and after how many seconds to come again where there is no room."""
 
-    @routes.post(LANGFUSE_TRACES)
-    @routes.post("/v1/traces")
-    def traces() -> Response:
-        return _otlp("rejectedSpans", lambda body, encoding: otlp.read_traces(body, encoding, project_of))
+    status: int
+    body: bytes
+    content_type: str
+    retry_after: int = 0
 
-    @routes.post("/v1/logs")
-    def logs() -> Response:
-        return _otlp(
-            "rejectedLogRecords", lambda body, encoding: otlp.read_logs(body, encoding, project_of, clock.now())
-        )
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers that say so."""
+        said = [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]
+        return [*said, ("Retry-After", str(self.retry_after))] if self.retry_after else said
 
-    @routes.post("/api/v1/calls")
-    def calls() -> Response:
-        return _records(call_batches, lambda receipt: receipt.accepted)
 
-    @routes.post("/api/v1/feedback")
-    def feedback() -> Response:
-        return _records(feedback_batches, lambda receipt: receipt.feedback)
+class Endpoint:
+    """The paths that take records, as a WSGI application."""
 
-    def project_of(named: str) -> str:
-        if g.get("project"):
-            return str(g.project)
-        headers = (request.headers.get(name) for name in PROJECT_HEADERS)
-        return check_project(next((name for name in headers if name), named) or settings.project)
+    def __init__(self, ingester: Ingester, settings: Settings) -> None:
+        self._ingester = ingester
+        self._settings = settings
+        self._huge = threading.Lock()
+        traces = partial(self._otlp, "rejectedSpans", otlp.read_traces)
+        self._routes: dict[str, Callable[[Environ], Answer]] = {
+            "/v1/traces": traces,
+            LANGFUSE_TRACES: traces,
+            "/v1/logs": partial(self._otlp, "rejectedLogRecords", _read_logs),
+            "/api/v1/calls": partial(self._records, call_batches, lambda receipt: receipt.accepted),
+            "/api/v1/feedback": partial(self._records, feedback_batches, lambda receipt: receipt.feedback),
+        }
 
-    def _otlp(counted: str, read: Callable[[bytes, str], list[Batch]]) -> Response:
-        encoding = otlp.JSON if request.mimetype == otlp.JSON else otlp.PROTOBUF
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths to which records are posted."""
+        return frozenset(self._routes)
+
+    def takes(self, environ: Environ) -> bool:
+        """True for a request that is answered here."""
+        return environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in self._routes
+
+    def answer(self, environ: Environ) -> Answer:
+        """Reads and stores what a request holds."""
+        return self._routes[environ["PATH_INFO"]](environ)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answers as WSGI applications do."""
+        there = self.takes(environ)
+        answer = self.answer(environ) if there else Answer(404, b'{"error":"There is no such path."}', otlp.JSON)
+        start_response(_STATUS_LINES[answer.status], answer.headers)
+        return [answer.body]
+
+    def _project_of(self, environ: Environ) -> Callable[[str], str]:
+        bound = environ.get(BOUND_PROJECT)
+        asked = next((given for name in _PROJECT_HEADERS if (given := environ.get(name))), "")
+
+        def project_of(named: str) -> str:
+            return bound or check_project(_as_text(asked) or named or self._settings.project)
+
+        return project_of
+
+    def _otlp(self, counted: str, read: Callable[..., list[Batch]], environ: Environ) -> Answer:
+        sort = _media_type(environ)
+        encoding = otlp.JSON if sort == otlp.JSON else otlp.PROTOBUF
         try:
-            if request.mimetype not in (otlp.JSON, otlp.PROTOBUF):
+            if sort not in (otlp.JSON, otlp.PROTOBUF):
                 raise Unsupported(f"Content-Type must be {otlp.PROTOBUF} or {otlp.JSON}.")
-            batches = read(_body(settings.max_body_bytes), encoding)
-            receipt = _total(ingester.submit_all(batches, clock.now()))
+            project_of = self._project_of(environ)
+            receipt = self._stored(environ, lambda body: read(body, encoding, project_of))
         except MonitorError as error:
             status = _status(error)
             return _refusal(error, otlp.error_body(_CODES[status], str(error), encoding), encoding)
-        return Response(otlp.answer(receipt, encoding, counted), 200, content_type=encoding)
+        return Answer(200, otlp.answer(receipt, encoding, counted), encoding)
 
-    def _records(read: Callable[..., list[Batch]], accepted: Callable[[Receipt], int]) -> Response:
+    def _records(
+        self, read: Callable[..., list[Batch]], accepted: Callable[[Receipt], int], environ: Environ
+    ) -> Answer:
         try:
-            if request.mimetype not in (otlp.JSON, ""):
+            if _media_type(environ) not in (otlp.JSON, ""):
                 raise Unsupported(f"Content-Type must be {otlp.JSON}.")
-            now = clock.now()
-            records = _listed(decode_json(_body(settings.max_body_bytes)))
-            batches = read(records, project_of, now, sender=_sender())
-            receipt = _total(ingester.submit_all(batches, now))
+            project_of, sender = self._project_of(environ), _sender(environ)
+            receipt = self._stored(
+                environ, lambda body: read(_listed(decode_json(body)), project_of, clock.now(), sender=sender)
+            )
         except MonitorError as error:
             return _refusal(error, to_json({"error": str(error)}).encode(), otlp.JSON)
         # All of it turned down is a failure that the sender should notice; a part of it is told in the receipt.
         failed = receipt.rejected and not (receipt.accepted or receipt.duplicates or receipt.feedback)
-        return Response(_receipt(receipt, accepted(receipt)), 422 if failed else 200, content_type=otlp.JSON)
+        return Answer(422 if failed else 200, _receipt(receipt, accepted(receipt)), otlp.JSON)
 
-    return routes
+    def _stored(self, environ: Environ, read: Callable[[bytes], list[Batch]]) -> Receipt:
+        """What became of the records that `read` finds in the body."""
+        body = _body(environ, self._settings.max_body_bytes)
+        if len(body) < _HUGE:
+            return _total(self._ingester.submit_all(read(body), clock.now()))
+        with self._huge:
+            return _total(self._ingester.submit_all(read(body), clock.now()))
 
 
-def _sender() -> str:
-    return request.headers.get("x-llmops-sender") or request.headers.get("user-agent", "").split(" ", 1)[0] or "http"
+def _read_logs(body: bytes, encoding: str, project_of: Callable[[str], str]) -> list[Batch]:
+    return otlp.read_logs(body, encoding, project_of, clock.now())
+
+
+def _media_type(environ: Environ) -> str:
+    return str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
+
+
+def _as_text(header: str) -> str:
+    """A header's text: WSGI hands over bytes as Latin-1, senders write UTF-8."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
+
+
+def _sender(environ: Environ) -> str:
+    return environ.get("HTTP_X_LLMOPS_SENDER") or environ.get("HTTP_USER_AGENT", "").split(" ", 1)[0] or "http"
 
 
 def _listed(value: Any) -> list[Any]:
@@ -132,22 +200,18 @@ def _status(error: MonitorError) -> int:
     return 500
 
 
-def _refusal(error: MonitorError, body: bytes, content_type: str) -> Response:
-    response = Response(body, _status(error), content_type=content_type)
-    if isinstance(error, Busy):
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
+def _refusal(error: MonitorError, body: bytes, content_type: str) -> Answer:
+    return Answer(_status(error), body, content_type, error.retry_after if isinstance(error, Busy) else 0)
 
 
-def _body(limit: int) -> bytes:
+def _body(environ: Environ, limit: int) -> bytes:
     """The request's body, decompressed. Raises TooLarge as soon as it grows over `limit`, whatever it claims."""
-    if (request.content_length or 0) > limit:
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or int(length) > limit:
         raise TooLarge(f"The body is larger than {limit} bytes.")
-    data = request.get_data(cache=False)
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    data: bytes = environ["wsgi.input"].read(int(length))
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding in ("", "identity"):
-        if len(data) > limit:
-            raise TooLarge(f"The body is larger than {limit} bytes.")
         return data
     if encoding == "gzip":
         return _unpacked(gzip.GzipFile(fileobj=io.BytesIO(data)), limit)

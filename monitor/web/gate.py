@@ -7,10 +7,13 @@ people need a login and programs a key.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qs, quote, urlsplit
+
+from werkzeug.http import parse_cookie
 
 from monitor import auth, clock
 from monitor.errors import SettingsError
@@ -19,7 +22,7 @@ from monitor.settings import Settings
 from monitor.store import Store
 
 if TYPE_CHECKING:
-    from flask import Flask, Request
+    from flask import Flask
     from werkzeug.wrappers import Response
 
     from monitor.tables import ApiKey
@@ -32,7 +35,9 @@ Need = Literal["nothing", "write", "read", "login"]
 _OPEN = ("/healthz", "/readyz", "/login", "/logout")
 _WRITE = ("/v1/", "/api/v1/calls", "/api/v1/feedback", "/api/public/otel/v1/traces")
 _READ = ("/api/", "/metrics", "/openapi.json", "/docs")
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP", "HTTP_VIA")
+
+Environ = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,18 @@ class Refusal:
 
     status: int
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What the gate decided: nothing refused means that the request may pass.
+
+    `project` is the one that a key binds the request to, empty without a key; `account` is who is logged in.
+    """
+
+    refusal: Refusal | None
+    project: str = ""
+    account: str | None = None
 
 
 def require_protection(store: Store, settings: Settings, parts: frozenset[Part]) -> None:
@@ -69,8 +86,11 @@ def need_of(method: str, path: str) -> Need:
 
 @lru_cache(maxsize=256)
 def host_of(netloc: str) -> str:
-    """The host of a Host header or an origin, without the port."""
-    return urlsplit(f"//{netloc}").hostname or ""
+    """The host of a Host header or an origin, without the port; empty where it is none."""
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
 
 
 class Gate:
@@ -84,18 +104,15 @@ class Gate:
         self._project = settings.project
 
     def install(self, server: Flask) -> None:
-        """Puts the gate before every path of a server.
-
-        `flask.g.project` is the project that a key binds the request to, None where there is no key;
-        `flask.g.account` is the one who is logged in.
-        """
+        """Puts the gate before every path of a server; `flask.g.account` is then the one who is logged in."""
         server.before_request(self._before)
 
     def _before(self) -> Response | None:
         from flask import g, redirect, request
 
-        g.project = g.account = None
-        refusal = self.decide(request)
+        passage = self.decide(request.environ)
+        g.account = passage.account
+        refusal = passage.refusal
         if refusal is None:
             return None
         if refusal.status == 401 and request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
@@ -103,52 +120,60 @@ class Gate:
             return redirect(f"/login?next={quote(target)}")
         return refuse(refusal)
 
-    def decide(self, request: Request) -> Refusal | None:
-        """Nothing where the request may pass; sets `g.project` and `g.account`."""
-        from flask import g
-
-        need = need_of(request.method, request.path)
-        refusal = self._misdirected(request)
+    def decide(self, environ: Environ) -> Passage:
+        """Whether a request may pass, as whom and into which project. `environ` is that of WSGI."""
+        need = need_of(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        key = self._key(environ)
+        refusal = self._misdirected(environ, key)
         if refusal is not None or need == "nothing":
-            return refusal
-        key = self._key(request)
+            return Passage(refusal)
         if key is not None and key.scope == need:
-            g.project = key.project
-            return self._other_project(request, key)
-        g.account = self.door.who(request.cookies.get(COOKIE, ""), clock.now())
-        if not self._from_outside(request) or (g.account is not None and need != "write"):
-            return None
-        return _lacking(need, key)
+            return Passage(self._other_project(environ, key), key.project)
+        cookies = parse_cookie(environ) if "HTTP_COOKIE" in environ else {}
+        account = self.door.who(cookies.get(COOKIE, ""), clock.now())
+        if not self._from_outside(environ) or (account is not None and need != "write"):
+            return Passage(None, account=account)
+        return Passage(_lacking(need, key), account=account)
 
-    def _misdirected(self, request: Request) -> Refusal | None:
-        host = host_of(request.host)
+    def _misdirected(self, environ: Environ, key: ApiKey | None) -> Refusal | None:
+        host = host_of(environ.get("HTTP_HOST", environ["SERVER_NAME"]))
         if not self._wide and not is_loopback(host):
             return Refusal(403, "This server only answers to localhost; MONITOR_PUBLIC_URL gives it another name.")
-        origin = request.headers.get("Origin", "")
-        if request.method not in ("GET", "HEAD", "OPTIONS") and origin and self._key(request) is None:
-            asker = host_of(urlsplit(origin).netloc)
+        origin = environ.get("HTTP_ORIGIN", "")
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD", "OPTIONS") and origin and key is None:
+            asker = host_of(origin.partition("://")[2])
             if not asker or asker not in (host, self._public):
                 return Refusal(
                     403, "Another web site may not send this; behind a proxy, MONITOR_PUBLIC_URL must name it."
                 )
         return None
 
-    def _from_outside(self, request: Request) -> bool:
-        return self._wide or any(name in request.headers for name in _FORWARDED)
+    def _from_outside(self, environ: Environ) -> bool:
+        return self._wide or any(name in environ for name in _FORWARDED)
 
-    def _key(self, request: Request) -> ApiKey | None:
-        authorization = request.authorization
-        token = request.headers.get("X-Api-Key", "")
-        if authorization is not None:
-            token = (authorization.password if authorization.type == "basic" else authorization.token) or token
-        return self.ring.check(token, clock.now())
+    def _key(self, environ: Environ) -> ApiKey | None:
+        token = _token(environ.get("HTTP_AUTHORIZATION", "")) or environ.get("HTTP_X_API_KEY", "")
+        return self.ring.check(token, clock.now()) if token else None
 
-    def _other_project(self, request: Request, key: ApiKey) -> Refusal | None:
-        asked = request.args.getlist("project") or [self._project]
-        about_all = request.path == "/api/v1/projects"
-        if key.scope == "read" and request.path.startswith("/api/") and (about_all or set(asked) != {key.project}):
+    def _other_project(self, environ: Environ, key: ApiKey) -> Refusal | None:
+        path = environ["PATH_INFO"]
+        if key.scope != "read" or not path.startswith("/api/"):
+            return None
+        asked = parse_qs(environ.get("QUERY_STRING", "")).get("project") or [self._project]
+        if path == "/api/v1/projects" or set(asked) != {key.project}:
             return Refusal(403, f"This key may only read the project {key.project!r}; name it: ?project={key.project}.")
         return None
+
+
+def _token(authorization: str) -> str:
+    """The secret of an Authorization header: what follows the scheme, or the password of a basic one."""
+    scheme, _, rest = authorization.strip().partition(" ")
+    if scheme.lower() != "basic":
+        return rest.strip()
+    try:
+        return base64.b64decode(rest).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _lacking(need: Need, key: ApiKey | None) -> Refusal:
