@@ -16,13 +16,15 @@ from monitor import migrate, tables
 from monitor.errors import StoreError
 from monitor.store import Store, table_of
 
-SECOND = '''"""A second revision, as a later version might bring."""
+NEWEST = migrate.newest()
+AFTER = f"{int(NEWEST) + 1:04}"
+SECOND = '''"""One revision more, as a later version might bring."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{after}"
+down_revision = "{newest}"
 branch_labels = None
 depends_on = None
 
@@ -54,7 +56,7 @@ def later_version(monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "pa
     target = folder / "migrations"
     if not target.exists():
         shutil.copytree(migrate.migrations_folder(), target)
-    (target / "versions" / "0002_second.py").write_text(SECOND.format(more=more))
+    (target / "versions" / f"{AFTER}_second.py").write_text(SECOND.format(more=more, newest=NEWEST, after=AFTER))
     monkeypatch.setattr(migrate, "migrations_folder", lambda: target)
 
 
@@ -96,7 +98,7 @@ def test_old_rows_survive_up_and_down(fresh: Store, monkeypatch: pytest.MonkeyPa
     assert migrate.upgrade(fresh)
     with fresh.read() as connection:
         assert connection.execute(text("SELECT id, name, owner FROM project")).all() == [(identifier, "kept", "nobody")]
-    assert migrate.downgrade(fresh, "0001")
+    assert migrate.downgrade(fresh, NEWEST)
     with fresh.read() as connection:
         assert connection.execute(select(table_of(tables.Project))).all() == [(identifier, "kept", 1, "")]
         assert connection.execute(select(table_of(tables.Body))).all() == [(identifier, 7, 0, b"\x00\xff")]
@@ -112,11 +114,11 @@ def test_failing_migration_changes_nothing_and_can_be_repeated(
     with pytest.raises(StoreError, match="is as it was") as caught:
         migrate.upgrade(fresh)
     assert "no_such_column" not in str(caught.value)
-    assert migrate.current(fresh) == "0001"
+    assert migrate.current(fresh) == NEWEST
     assert names(fresh) == before
     later_version(monkeypatch, tmp_path)
     assert migrate.upgrade(fresh)
-    assert migrate.current(fresh) == "0002"
+    assert migrate.current(fresh) == AFTER
 
 
 def test_children_are_kept_when_sqlite_rewrites_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +145,7 @@ def test_migration_that_leaves_orphans_is_undone(tmp_path: Path, monkeypatch: py
     later_version(monkeypatch, tmp_path, more='op.execute("DELETE FROM project")')
     with pytest.raises(StoreError, match="point to nothing"):
         migrate.upgrade(store)
-    assert migrate.current(store) == "0001"
+    assert migrate.current(store) == NEWEST
     with store.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM project")).scalar_one() == 1
     store.close()
@@ -157,7 +159,7 @@ def test_sqlite_is_copied_before_its_migration(tmp_path: Path, monkeypatch: pyte
     later_version(monkeypatch, tmp_path)
     migrate.upgrade(store)
     store.close()
-    copy = tmp_path / "store.db.revision-0001"
+    copy = tmp_path / f"store.db.revision-{NEWEST}"
     with sqlite3.connect(copy) as connection:
         assert connection.execute("SELECT name, note FROM project").fetchall() == [("kept", "")]
     connection.close()
@@ -216,7 +218,7 @@ def test_new_revision_is_written_with_plain_types(
         connection.execute(text("ALTER TABLE reject DROP COLUMN shape"))
         connection.execute(text("ALTER TABLE sender DROP COLUMN unmapped"))
     path = migrate.new_revision(fresh, "Shapes again")
-    assert path.name == "0002_shapes_again.py"
+    assert path.name == f"{AFTER}_shapes_again.py"
     source = path.read_text()
     assert "sqlmodel" not in source
     assert "JSONB" in source
