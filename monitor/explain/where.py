@@ -2,9 +2,9 @@
 
 Search (on one half of the users). For every value of one dimension and every pair of values of two, the change of
 the residuals (`expected`) inside the segment is d with variance v; "it changed here and nowhere else" has the
-log-likelihood ratio d^2 / 2v. The best one wins after a price for the number of candidates it was chosen from, so that of two that
-explain alike the simpler one is named (Kulldorff, Communications in Statistics 26, 1997, for the scan; the price is
-that of the minimum description length).
+log-likelihood ratio d^2 / 2v. The best one wins after a price for the number of candidates it was chosen from, so
+that of two that explain alike the simpler one is named (Kulldorff, Communications in Statistics 26, 1997, for the
+scan; the price is that of the minimum description length).
 
 Confirmation (on the other half). The segment is named only if its change is there again, if it differs from the change
 of the rest whatever "the same everywhere" means (the same amount, factor or odds), if it explains more than the same
