@@ -266,6 +266,43 @@ class Verdict(SQLModel, table=True):
     detail: dict[str, Any] | None = Field(default=None, sa_type=Json)
 
 
+class Detector(SQLModel, table=True):
+    """The fast lane's memory of one stream, in blobs that `monitor.detectors.memory` reads.
+
+    `reached` is the newest hour that was looked at, `fitted` the day its baseline was made, `level` the probability of
+    a false alarm in one look at it, `evidence` and `threshold` those of the newest hour (-log10 of probabilities).
+    """
+
+    __tablename__ = "detector"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "indicator", "signal", "dimension", "value"),)
+    project_id: int
+    indicator: str
+    signal: str
+    dimension: str
+    value: str
+    started: int = _big()
+    fitted: int = _big()
+    reached: int = _big()
+    blocks: int = _big(default=0)
+    level: float = 0.0
+    evidence: float = 0.0
+    threshold: float = 0.0
+    state: bytes = Field(sa_type=LargeBinary)
+    baseline: bytes = Field(sa_type=LargeBinary)
+
+
+class Allowance(SQLModel, table=True):
+    """How much of the alarm budget a lane may have spent on a day: judgements, and the false alarms they may cost."""
+
+    __tablename__ = "allowance"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "lane", "day"),)
+    project_id: int
+    lane: str
+    day: int = _big()
+    looks: int = _big(default=0)
+    spent: float = 0.0
+
+
 class Incident(SQLModel, table=True):
     """One trouble as people see it: alerts that began together."""
 
@@ -307,6 +344,8 @@ class Alert(SQLModel, table=True):
     opened: int = _big()
     changed: int = _big()
     resolved: int | None = _big(default=None)
+    marked_false: int | None = _big(default=None)
+    marked_by: str | None = None
     streak: int = 0
     detail: dict[str, Any] | None = Field(default=None, sa_type=Json)
 

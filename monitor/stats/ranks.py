@@ -84,13 +84,19 @@ class Ranks:
         Where numbers of both signs occur, the amount is relative to their mean size and is added instead.
         """
         total = float(counts.counts.sum()) or 1.0
+        return float(self._scores_after(counts, relative) @ counts.counts) / total
+
+    def means_after(self, counts: Counts, relative: float) -> Floats:
+        """The mean score of each block after the same change."""
+        scores = self._scores_after(counts, relative)
+        return np.bincount(counts.block, scores * counts.counts, minlength=len(counts.n)) / counts.n
+
+    def _scores_after(self, counts: Counts, relative: float) -> Floats:
         if self._values is not None:
             moved = bin_values(counts.bins) + relative * self.scale
             low = np.searchsorted(self._values, moved, side="left")
             high = np.searchsorted(self._values, moved, side="right")
-            scores = (self._below[low] + self._below[high]) / (2 * self._total)
-        else:
-            steps = math.log1p(relative) / math.log(_BIN_RATIO)
-            step = math.floor(steps) if steps < 0 else math.ceil(steps)
-            scores = self._score(np.where(counts.bins > 0, np.maximum(counts.bins + step, 0), counts.bins))
-        return float(scores @ counts.counts) / total
+            return (self._below[low] + self._below[high]) / (2 * self._total)
+        steps = math.log1p(relative) / math.log(_BIN_RATIO)
+        step = math.floor(steps) if steps < 0 else math.ceil(steps)
+        return self._score(np.where(counts.bins > 0, np.maximum(counts.bins + step, 0), counts.bins))

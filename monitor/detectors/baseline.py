@@ -1,0 +1,210 @@
+"""What a gauge shows while all is well: by hour of the week, with its own uncertainty, for many gauges at once.
+
+A gauge is one share-like number of a stream, a mean over users of values in [0, 1] (`monitor.detectors.gauges`).
+Its healthy hours are described by
+
+    value of hour h = level + trend + hour of day + day of week + hour of week + wander_h + noise_h / users_h.
+
+Season. Each part is the mean of its cell, shrunk to the coarser part by n / (n + k), k = variance within / variance
+between cells (empirical Bayes with the moment estimator of one-way analysis of variance): with little data or without a
+season nothing is left of it. Hours of the week are told apart from four weeks on.
+
+Trend. A straight line through the days, believed where its t value is beyond 3.3 and shrunk by 1 - 1 / t^2; the level is
+the line's end. It is not carried on into the future.
+
+Wander. Whatever users do independently, windows of W hours scatter by noise / users; what they scatter beyond that is
+measured for each W on the healthy windows of that length themselves (DerSimonian and Laird, Controlled Clinical Trials
+7, 1986, made median-unbiased). A process that wanders for many hours shows in the long windows and is then allowed for
+there, so no model of the autocorrelation is needed. A single window far beyond what was found raises it.
+
+Misleads where the past holds trouble nobody declared, and for the first weeks after a season changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtri, ndtri
+
+from monitor.profile import Floats
+
+WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+"""Lengths of the windows that are looked at, in hours; each divides 48."""
+
+HOURS_A_DAY = 24
+HOURS_A_WEEK = 168
+WANDER_TOGETHER = 3.0
+"""Neighbouring days wander together: they count as a third of their number where the wander is averaged."""
+
+_MIN_WEEKS_BY_HOUR = 4
+_BELIEVED_TREND = 3.3
+_GUARDED_EVENTS = 5.0
+_GUARD_RISK = 0.05
+_MIN_TO_LOWER = 10
+_TINY = 1e-12
+
+
+@dataclass
+class Baselines:
+    """Gauges x anything: what is usual, and how far from it chance takes them.
+
+    `level` and `season` (by hour of the week) add up to the expected value. `score` marks mean scores, whose noise is the
+    same whatever their level; that of a share is share (1 - share). `noise` is the variance of one user's
+    value, `wander` that of a window's mean beyond noise, `degrees` how well it is known, `lowered` the factor on the
+    noise where calls of a user hang together less than feared: each by window. `own_noise` and `own_wander` (by window:
+    the cells of a season are off independently of each other) are the two parts of the variance of the baseline itself.
+    """
+
+    level: Floats
+    season: Floats
+    score: NDArray[np.bool_]
+    noise: Floats
+    wander: Floats
+    degrees: Floats
+    lowered: Floats
+    own_noise: Floats
+    own_wander: Floats
+
+    def expected(self, hour_of_week: int) -> Floats:
+        """The usual value of each gauge in an hour of the week."""
+        return np.clip(self.level + self.season[:, hour_of_week], 0.0, 1.0)
+
+
+def fit(users: Floats, sums: Floats, first_hour: int, noise: Floats, least_lowered: Floats | float = 1.0) -> Baselines:
+    """The baselines of gauges x hours: `users` and the `sums` of their values, zero where an hour is left out.
+
+    The first hour is midnight, `first_hour` its hour of the week; whole days. `noise` is the variance between users'
+    values of a score, and NaN for shares. `least_lowered` is the least factor by which it may be lowered.
+    """
+    hours = users.shape[1]
+    total = np.maximum(users.sum(axis=1), _TINY)
+    level = sums.sum(axis=1) / total
+    hour_of_week = (first_hour + np.arange(hours)) % HOURS_A_WEEK
+    rest = sums - level[:, None] * users
+    season = np.zeros((len(users), HOURS_A_WEEK))
+    error, hourly_error = np.zeros(len(users)), np.zeros(len(users))
+    of_week = np.arange(HOURS_A_WEEK)
+    by_day = _by_day(users)
+    for cells, cells_of_week, is_daily in (
+        (hour_of_week % HOURS_A_DAY, of_week % HOURS_A_DAY, False),
+        (hour_of_week // HOURS_A_DAY, of_week // HOURS_A_DAY, True),
+        (hour_of_week, of_week, False),
+    ):
+        if cells is hour_of_week and hours < _MIN_WEEKS_BY_HOUR * HOURS_A_WEEK:
+            continue
+        if is_daily:
+            offsets, own = _shrunk(by_day, _by_day(rest), cells[::HOURS_A_DAY])
+        else:
+            offsets, own = _shrunk(users, rest, cells)
+        rest -= offsets[:, cells] * users
+        season += offsets[:, cells_of_week]
+        error += own * is_daily
+        hourly_error += own * (not is_daily)
+    slope, slope_variance, centre = _trend(by_day, _by_day(rest))
+    days = np.arange(hours) // HOURS_A_DAY
+    rest -= slope[:, None] * (days - centre[:, None]) * users
+    to_end = days[-1] + 1 - centre
+    share = (sums.sum(axis=1) + 0.5) / (total + 1)
+    score = ~np.isnan(noise)
+    unit = np.where(score, noise, share * (1 - share))
+    expected = np.clip(level[:, None] + season[:, hour_of_week], 0.001, 0.999)
+    spread = np.where(score[:, None], unit[:, None], expected * (1 - expected))
+    wander, degrees, lowered = _wander(users, rest, spread)
+    day_users = by_day.sum(axis=1)
+    evenness = np.minimum(1.0, WANDER_TOGETHER * (by_day**2).sum(axis=1) / np.maximum(day_users, _TINY) ** 2)
+    lowered = np.clip(lowered, np.broadcast_to(np.asarray(least_lowered), total.shape)[:, None], 1.0)
+    return Baselines(
+        level=level + slope * to_end,
+        season=season,
+        score=score,
+        noise=unit,
+        wander=wander,
+        degrees=degrees,
+        lowered=lowered,
+        own_noise=unit / total,
+        own_wander=(wander[:, -1] * evenness + error + slope_variance * to_end**2)[:, None]
+        + hourly_error[:, None] / np.maximum(1.0, np.array(WINDOWS) / 2),
+    )
+
+
+def _by_day(values: Floats) -> Floats:
+    return values.reshape(len(values), -1, HOURS_A_DAY).sum(axis=2)
+
+
+def _shrunk(users: Floats, rest: Floats, cells: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """The offset of each cell, and the mean variance of what it is off by."""
+    number = int(cells.max()) + 1
+    inside = np.zeros((len(cells), number))
+    inside[np.arange(len(cells)), cells] = 1.0
+    weight = users @ inside
+    means = (rest @ inside) / np.maximum(weight, _TINY)
+    present = users > 0
+    value = np.where(present, rest / np.maximum(users, _TINY), 0.0)
+    cells_found = np.maximum((weight > 0).sum(axis=1), 1)
+    freedom = present.sum(axis=1) - cells_found
+    within = (users * (value - means[:, cells]) ** 2).sum(axis=1) / np.maximum(freedom, 1)
+    between = (weight * means**2).sum(axis=1) / np.maximum(cells_found - 1, 1)
+    total = np.maximum(weight.sum(axis=1), _TINY)
+    size = (total - (weight**2).sum(axis=1) / total) / np.maximum(cells_found - 1, 1)
+    variance = np.where(
+        (freedom >= 3) & (cells_found > 1), np.maximum(0.0, between - within) / np.maximum(size, _TINY), 0.0
+    )
+    noise = within[:, None] / np.maximum(weight, _TINY)
+    believed = np.where(weight > 0, variance[:, None] / np.maximum(variance[:, None] + noise, _TINY), 0.0)
+    error = (weight * np.where(weight > 0, believed * noise, 0.0)).sum(axis=1) / total
+    return means * believed, error
+
+
+def _trend(users: Floats, rest: Floats) -> tuple[Floats, Floats, Floats]:
+    """Slope a day, its variance, and the mean day."""
+    days = np.arange(users.shape[1], dtype=np.float64)
+    total = np.maximum(users.sum(axis=1), _TINY)
+    centre = users @ days / total
+    away = days - centre[:, None]
+    spread = np.maximum((users * away**2).sum(axis=1), _TINY)
+    slope = (rest * away).sum(axis=1) / spread
+    left = np.where(users > 0, rest / np.maximum(users, _TINY) - slope[:, None] * away, 0.0)
+    freedom = np.maximum((users > 0).sum(axis=1) - 2, 1)
+    variance = (users * left**2).sum(axis=1) / freedom / spread
+    t_square = slope**2 / np.maximum(variance, _TINY**2)
+    shrink = np.where(t_square > _BELIEVED_TREND**2, 1 - 1 / np.maximum(t_square, 1.0), 0.0)
+    return slope * shrink, np.where(shrink > 0, variance, 0.0), centre
+
+
+def _wander(users: Floats, rest: Floats, noise: Floats) -> tuple[Floats, Floats, Floats]:
+    """For each window length: the variance beyond noise, its degrees of freedom, the dispersion where it is below 1."""
+    gauges, hours = users.shape
+    wander, degrees = np.zeros((gauges, len(WINDOWS))), np.ones((gauges, len(WINDOWS)))
+    lowered = np.ones((gauges, len(WINDOWS)))
+    for place, length in enumerate(WINDOWS):
+        tiles = hours // length
+        people, gap, spread = (
+            values[:, : tiles * length].reshape(gauges, tiles, length).sum(axis=2)
+            for values in (users, rest, users * noise)
+        )
+        present = people > 0
+        spread = np.maximum(spread, _TINY)
+        weight = np.where(present, people**2 / spread, 0.0)
+        freedom = np.maximum(present.sum(axis=1) * (1 - 7 / max(hours / HOURS_A_DAY, 8)), 1.0)
+        scatter = np.where(present, gap**2 / spread, 0.0).sum(axis=1)
+        dispersion = scatter / chdtri(freedom, 0.5)
+        total = np.maximum(weight.sum(axis=1), _TINY)
+        evenness = np.maximum(total - (weight**2).sum(axis=1) / total, _TINY)
+        found = np.maximum(0.0, dispersion - 1) * freedom / evenness
+        wander[:, place] = np.maximum(found, _guard(people, gap, spread, found))
+        degrees[:, place] = freedom
+        lowered[:, place] = np.where(freedom >= _MIN_TO_LOWER, np.minimum(dispersion, 1.0), 1.0)
+    # A mean over longer windows never wanders more; where it seems so, the shorter ones were measured too low.
+    longest_first: Floats = np.maximum.accumulate(wander[:, ::-1], axis=1)
+    return longest_first[:, ::-1], degrees, lowered
+
+
+def _guard(people: Floats, gap: Floats, spread: Floats, found: Floats) -> Floats:
+    """The wander with which no healthy window is more extreme than one in so many may be."""
+    judged = spread >= _GUARDED_EVENTS
+    most = -ndtri(_GUARD_RISK / 2 / np.maximum(judged.sum(axis=1), 1))
+    needed = (gap**2 / most[:, None] ** 2 - spread) / np.maximum(people, _TINY) ** 2
+    largest: Floats = np.where(judged, needed, 0.0).max(axis=1, initial=0.0)
+    return np.maximum(found, largest)

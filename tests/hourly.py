@@ -1,0 +1,137 @@
+"""Simulated gauges by the hour, many at once: seasons, returning users, wander that lasts, bursts, growth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.detectors.baseline import HOURS_A_WEEK, Baselines, fit
+from monitor.detectors.lane import Rings, Rules, advance
+from monitor.profile import Floats
+
+REFERENCE_WEEKS = 8
+QUARTER_HOURS = 91 * 24
+_FLAG_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Gauges: their share or mean score, users in a usual hour, and how they wander.
+
+    `rho` is the coefficient of the AR(1) process by the hour, `wander` its standard deviation (log odds for shares,
+    score for numbers), `returning` the standard deviation of what users differ by (log odds), who come back in
+    `staying` of the next hour's visits.
+    """
+
+    share: Floats
+    is_share: np.ndarray
+    users: Floats
+    rho: Floats
+    wander: Floats
+    returning: Floats
+    staying: float = 0.7
+    growth: float = 1.6
+
+    @property
+    def gauges(self) -> int:
+        """How many there are."""
+        return len(self.share)
+
+
+def project(chance: np.random.Generator, gauges: int = 300) -> Plan:
+    """A project of gauges of all sorts: three in five are shares from 0.5 % to 50 %, the others scores of numbers."""
+    is_share = np.arange(gauges) < _FLAG_SHARE * gauges
+    share = np.where(is_share, np.exp(chance.uniform(np.log(0.005), np.log(0.5), gauges)), 0.48)
+    rho = chance.choice([0.0, 0.5, 0.9], gauges, p=[0.2, 0.4, 0.4])
+    return Plan(
+        share=share,
+        is_share=is_share,
+        users=np.exp(chance.normal(np.log(40), 0.9, gauges)),
+        rho=rho,
+        wander=np.where(rho > 0, chance.uniform(0.05, 0.3, gauges), 0.0) * np.where(is_share, 1.0, 0.15),
+        returning=chance.uniform(0.0, 1.0, gauges) * np.where(is_share, 1.0, 0.15),
+    )
+
+
+def alike(gauges: int, share: float, users: float, rho: float = 0.0, wander: float = 0.0) -> Plan:
+    """Gauges that are all the same."""
+    same = np.ones(gauges)
+    return Plan(share * same, same > 0, users * same, rho * same, wander * same, 0.3 * same, growth=1.0)
+
+
+class Stream:
+    """The hours of a plan, one after the other; hour 0 is Monday midnight."""
+
+    def __init__(self, plan: Plan, chance: np.random.Generator, *, seasonal: bool = True) -> None:
+        self._plan, self._chance = plan, chance
+        self._hour = 0
+        self._level = plan.wander * chance.standard_normal(plan.gauges)
+        self._cohort = chance.standard_normal(plan.gauges)
+        self._phase = chance.uniform(0, 24, plan.gauges)
+        self._season = chance.uniform(0, 0.3, plan.gauges) * np.where(plan.is_share, 1.0, 0.1) * seasonal
+        self._seasonal = seasonal
+        self._burst = np.zeros(plan.gauges)
+
+    def next(self, shift: Floats | float = 0.0) -> tuple[Floats, Floats]:
+        """Users and sums of the next hour; `shift` is added to the log odds (to the score for numbers)."""
+        plan, chance, hour = self._plan, self._chance, self._hour
+        self._hour += 1
+        self._level = plan.rho * self._level + plan.wander * np.sqrt(1 - plan.rho**2) * chance.standard_normal(
+            plan.gauges
+        )
+        self._cohort = plan.staying * self._cohort + np.sqrt(1 - plan.staying**2) * chance.standard_normal(plan.gauges)
+        of_day, of_week = hour % 24, hour % HOURS_A_WEEK // 24
+        usual = plan.users * plan.growth ** (hour / (REFERENCE_WEEKS * HOURS_A_WEEK))
+        if self._seasonal:
+            usual = usual * (0.45 if of_week >= 5 else 1.0) * (1 + 0.8 * np.sin(2 * np.pi * (of_day - 6) / 24))
+            starts = chance.random(plan.gauges) < 1 / 400
+            self._burst = np.where(starts, 3.0, np.maximum(self._burst - 1, 0.0))
+            usual = usual * np.where(self._burst > 0, 4.0, 1.0)
+        users = chance.poisson(usual).astype(np.float64)
+        away = self._level + plan.returning * self._cohort / np.sqrt(np.maximum(users, 1.0)) + shift
+        away = (
+            away + self._season * np.sin(2 * np.pi * (of_day - self._phase) / 24) + 0.5 * self._season * (of_week >= 5)
+        )
+        odds = plan.share / (1 - plan.share) * np.exp(away)
+        hits = chance.binomial(users.astype(np.int64), odds / (1 + odds)).astype(np.float64)
+        score = np.clip(plan.share + away, 0.01, 0.99) * users + np.sqrt(users / 12) * chance.standard_normal(
+            plan.gauges
+        )
+        return users, np.where(plan.is_share, hits, np.clip(score, 0.0, users))
+
+
+def learn(stream: Stream, plan: Plan, weeks: int = REFERENCE_WEEKS) -> Baselines:
+    """The baselines of the next weeks, which are healthy."""
+    hours = [stream.next() for _ in range(weeks * HOURS_A_WEEK)]
+    users, sums = (np.stack(part, axis=1) for part in zip(*hours, strict=True))
+    return fit(users, sums, 0, np.where(plan.is_share, np.nan, 1 / 12), 1.0)
+
+
+def rules(plan: Plan, level: Floats | float, *, harm: float = 0.5) -> Rules:
+    """What matters: as for a flag whose declared relevant change is five points, and for a number 10 %."""
+    zero = np.zeros(plan.gauges)
+    return Rules(
+        relative=np.where(plan.is_share, 0.1, zero),
+        least=np.where(plan.is_share, 0.0025, 0.02),
+        most=np.where(plan.is_share, 0.025, 0.02),
+        shown=np.where(
+            plan.is_share, np.minimum(0.05, np.maximum(0.005, 0.2 * np.minimum(plan.share, 1 - plan.share))), 0.02
+        ),
+        level=np.stack([level * harm + zero, level * (1 - harm) + zero], axis=1),
+    )
+
+
+def watch(
+    stream: Stream, baselines: Baselines, chosen: Rules, hours: int, shift: Floats | float = 0.0, start: int = 0
+) -> list[tuple[int, int, int]]:
+    """Alarms as (hour, gauge, window place); a gauge that alarmed starts anew."""
+    rings = Rings.empty(len(baselines.level))
+    found = []
+    for hour in range(hours):
+        users, sums = stream.next(shift if hour >= start else 0.0)
+        seen = advance(rings, baselines, chosen, hour % HOURS_A_WEEK, users=users, sums=sums)
+        if seen.alarmed.any():
+            found += [(hour, int(gauge), int(seen.window[gauge])) for gauge in np.flatnonzero(seen.alarmed)]
+            rings.forget(seen.alarmed)
+    return found
