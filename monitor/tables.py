@@ -6,9 +6,9 @@ row; distributions sit in profiles.
 
 written by     tables
 ingest         project, span, body, pending, feedback, reject, sender
-enrich         enrichment, dirty_block
+enrich         enrichment, signal_layout, dirty_block
 profiles       profile, segment
-indicators     verdict
+indicators     verdict, detector, allowance
 alerts         alert, incident, explanation, notification
 jobs           job_run
 auth           api_key, account, login
@@ -120,15 +120,29 @@ class Pending(SQLModel, table=True):
 
 
 class Enrichment(SQLModel, table=True):
-    """The signals of one call, in one row. `cost_usd` is None where no price is known."""
+    """The signals of one call, in one row. `cost_usd` is None where no price is known.
+
+    `signals` are packed by the layout that `layout` names (`monitor.packing`); numbers that the span's row, or a column
+    here, holds already are not in it.
+    """
 
     __tablename__ = "enrichment"
-    __table_args__ = (PrimaryKeyConstraint("project_id", "id"),)
+    __table_args__ = (PrimaryKeyConstraint("project_id", "id"), {"sqlite_with_rowid": False})
     project_id: int
     id: int = _big()
     version: int
+    layout: int
     cost_usd: float | None = Field(default=None, sa_type=Float)
-    signals: dict[str, Any] = Field(sa_type=Json)
+    language: str | None = None
+    signals: bytes = Field(sa_type=LargeBinary)
+
+
+class SignalLayout(SQLModel, table=True):
+    """Which signals rows of `enrichment` hold, in the order of their bits; `id` is made of the content."""
+
+    __tablename__ = "signal_layout"
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    content: str = Field(sa_type=Text)
 
 
 class Feedback(SQLModel, table=True):

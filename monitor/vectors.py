@@ -10,7 +10,6 @@ about by its words; two paraphrases without a common word look unrelated.
 
 from __future__ import annotations
 
-import base64
 import functools
 import importlib.util
 import itertools
@@ -31,20 +30,50 @@ MAX_CHARACTERS = 2000
 
 _PLACES = 2**15
 _SEED = 20_260_101
-_SCALE = 127
+_HALF = struct.Struct("<e")
+_LARGEST_HALF = 65_504.0
+_SMALLEST_HALF = 2.0**-14
+_STEPS = 7
+_ZERO = 8
 _ALL_BITS = 0xFFFF_FFFF
 _WORD = re.compile(r"[^\W\d_\u3040-\u30ff\u4e00-\u9fff]{2,}|[\u3040-\u30ff\u4e00-\u9fff]+|\d+")
 
 
-def encode_vector(vector: Sequence[float] | NDArray[Any]) -> str:
-    """A vector with components between -1 and 1 as 88 characters: base64 of signed bytes, off by at most 0.004."""
-    bounded = np.clip(np.asarray(vector, dtype=np.float64), -1, 1)
-    return base64.b64encode(np.rint(bounded * _SCALE).astype(np.int8).tobytes()).decode()
+def encode_vector(vector: Sequence[float] | NDArray[Any]) -> bytes:
+    """A vector in half a byte a component: multiples of a seventh of the largest, which stands first (half precision).
+
+    That is off by a fourteenth of the largest component at most: for text vectors an eighth of what the projection
+    itself is off by.
+    """
+    numbers = np.array(vector, dtype=np.float64)
+    largest = min(float(abs(numbers).max(initial=0)), _LARGEST_HALF)
+    first = _HALF.pack(largest)
+    (largest,) = _HALF.unpack(first)
+    if largest < _SMALLEST_HALF:
+        first, largest = _HALF.pack(0.0), 1.0
+        numbers[:] = 0
+    elif largest == _LARGEST_HALF:
+        numbers = numbers.clip(-largest, largest)
+    nibbles = (numbers * (_STEPS / largest) + (_ZERO + 0.5)).astype(np.uint8)
+    if len(nibbles) % 2:
+        nibbles = np.append(nibbles, np.uint8(0))  # which is no component
+    return first + (nibbles[::2] * 16 + nibbles[1::2]).tobytes()
 
 
-def decode_vector(text: str) -> NDArray[np.float64]:
-    """The vector that was stored. Raises ValueError for anything else."""
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype=np.int8).astype(np.float64) / _SCALE
+def decode_vector(data: bytes) -> NDArray[np.float64]:
+    """The vector that was stored."""
+    vector: NDArray[np.float64] = decode_vectors([data])[0]
+    return vector
+
+
+def decode_vectors(rows: Sequence[bytes]) -> NDArray[np.float64]:
+    """Vectors of equal length that were stored, one a row. Raises ValueError where their lengths differ."""
+    packed = np.array([np.frombuffer(row, dtype=np.uint8) for row in rows])
+    largest = packed[:, :2].copy().view("<f2").astype(np.float64)
+    nibbles = np.stack((packed[:, 2:] >> 4, packed[:, 2:] & 15), axis=2).reshape(len(rows), -1)
+    if nibbles.size and not nibbles[0, -1]:
+        nibbles = nibbles[:, :-1]
+    return (nibbles.astype(np.float64) - _ZERO) * (largest / _STEPS)
 
 
 def text_vectors(texts: Sequence[str]) -> list[list[float] | None]:

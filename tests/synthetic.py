@@ -17,6 +17,7 @@ from monitor.profiles.build import CallSignals, build
 from monitor.records import Message, Span, Tokens
 from monitor.rows import body_row, span_row
 from monitor.store import Store
+from tests.enrichments import put_signals
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 DAYS = 56
@@ -130,10 +131,7 @@ def _write(
     received = to_microseconds(calls[-1][1].time)
     spans = [span_row(project, identifier, span, received) for identifier, span, _, _ in calls]
     bodies = [row for identifier, span, _, _ in calls if (row := body_row(project, identifier, span))]
-    enriched = [
-        {"project_id": project, "id": identifier, "version": 1, "cost_usd": signals.get("cost_usd"), "signals": signals}
-        for identifier, _, signals, _ in calls
-    ]
+    enriched = [(identifier, signals) for identifier, _, signals, _ in calls]
     feedback = [
         {
             "project_id": project,
@@ -154,12 +152,9 @@ def _write(
     ]
     with store.write() as connection:
         store.insert_encoded(connection, tables.Span, spans)
-        for model, rows in (
-            (tables.Body, bodies),
-            (tables.Enrichment, enriched),
-            (tables.Feedback, feedback),
-        ):
-            store.insert(connection, model, rows)
+        store.insert(connection, tables.Body, bodies)
+        put_signals(store, connection, project, enriched)
+        store.insert(connection, tables.Feedback, feedback)
     _write_profiles(store, project, day, calls)
 
 

@@ -22,6 +22,7 @@ from monitor.settings import Settings
 from monitor.store import Store, table_of
 from monitor.vectors import decode_vector
 from tests.conftest import NOW
+from tests.enrichments import stored_signals
 
 SETTINGS = Settings()
 
@@ -62,8 +63,9 @@ def test_waiting_calls_get_their_signals_once(store: Store) -> None:
     assert enrich_pending(store, SETTINGS, NOW) == 0
     stored = rows(store, tables.Enrichment)
     assert [row.id for row in stored] == [1, 2, 3, 4, 5, 6, 7]
-    assert [row.signals["latency_s"] for row in stored] == [1, 2, 3, 4, 5, 6, 7]
-    assert all(row.signals["calls"] is True for row in stored)
+    signals = stored_signals(store)
+    assert [one["latency_s"] for one in signals] == [1, 2, 3, 4, 5, 6, 7]
+    assert all(one["calls"] is True for one in signals)
     assert rows(store, tables.Pending) == []
 
 
@@ -71,14 +73,14 @@ def test_what_is_stored_is_what_score_answers(store: Store) -> None:
     span = call("Write to a@b.de, please, about the invoice.", "I have written to them.", model="gpt-4-0314")
     put(store, [span])
     enrich_pending(store, SETTINGS, NOW)
-    (row,) = rows(store, tables.Enrichment)
+    (signals,) = stored_signals(store)
     scored = enrich_span(span, SETTINGS)
     vector = scored.pop("response_meaning")
     assert isinstance(vector, list)
-    assert decode_vector(row.signals.pop("response_meaning")) == pytest.approx(vector, abs=0.005)
-    assert row.signals.pop("prompt_meaning")
+    assert decode_vector(signals.pop("response_meaning")) == pytest.approx(vector, abs=0.03)
+    assert signals.pop("prompt_meaning")
     scored.pop("prompt_meaning")
-    assert row.signals == scored
+    assert signals == scored
 
 
 def test_the_cost_has_a_column_and_is_absent_where_unknown(store: Store) -> None:
@@ -86,10 +88,11 @@ def test_the_cost_has_a_column_and_is_absent_where_unknown(store: Store) -> None
     put(store, [call(model="gpt-4-0314", tokens=tokens), call(model="nobody's", tokens=tokens, index=2)])
     enrich_pending(store, SETTINGS, NOW)
     known, unknown = rows(store, tables.Enrichment)
-    assert known.cost_usd == known.signals["cost_usd"] == pytest.approx(0.09)
+    signals = stored_signals(store)
+    assert known.cost_usd == signals[0]["cost_usd"] == pytest.approx(0.09)
     assert unknown.cost_usd is None
-    assert "cost_usd" not in unknown.signals
-    assert unknown.signals["cost_source"] == "none"
+    assert "cost_usd" not in signals[1]
+    assert signals[1]["cost_source"] == "none"
 
 
 def test_hours_and_days_of_the_calls_become_dirty(store: Store) -> None:
@@ -139,7 +142,7 @@ def test_a_call_that_was_erased_is_forgotten(store: Store) -> None:
 def test_hostile_texts_can_be_stored(store: Store) -> None:
     put(store, [call("a\x00b", "c\x00d \u202e"), call("😀" * 100, "\x00" * 100, index=2)])
     assert enrich_pending(store, SETTINGS, NOW) == 2
-    assert [row.signals["prompt_characters"] for row in rows(store, tables.Enrichment)] == [3, 100]
+    assert [one["prompt_characters"] for one in stored_signals(store)] == [3, 100]
 
 
 def _failing(calls: Sequence[Span], settings: Settings) -> list[Any]:
@@ -162,7 +165,7 @@ def test_a_failing_enricher_loses_only_its_own_signals_of_that_call(
     put(store, [call(response=text, index=n) for n, text in enumerate(("good", "secret text", "good"), 1)])
     with caplog.at_level(logging.DEBUG):
         assert enrich_pending(store, SETTINGS, NOW) == 3
-    signals = [row.signals for row in rows(store, tables.Enrichment)]
+    signals = stored_signals(store)
     assert [("fine" in one, one["calls"]) for one in signals] == [(True, True), (False, True), (True, True)]
     assert {row.name: row.data for row in rows(store, tables.Value)} == {FAILURES + "failing": "1"}
     assert "Enricher failing failed on 1 of 3 calls: ValueError" in caplog.text

@@ -32,6 +32,7 @@ from monitor.queries.verdicts import latest_verdicts, state_counts, verdict_hist
 from monitor.settings import Settings
 from monitor.signals import describe, feedback_signal, registry
 from monitor.store import Store, table_of
+from tests.enrichments import put_signals
 from tests.simulation import MONDAY, Traffic, Values, category, flag, lognormal, simulate, vector
 
 INDICATORS = collect(monitor.indicators, Indicator)
@@ -306,12 +307,10 @@ def add_day(store: Store, project: int, day: datetime, seed: int, share: float, 
             "made_up": float(chance.normal(10, 1)),
             **more,
         }
-        enrichments.append(
-            {"project_id": project, "id": identifier, "version": 1, "cost_usd": None, "signals": signals}
-        )
+        enrichments.append((identifier, signals))
     with store.write() as connection:
         store.insert(connection, tables.Span, spans)
-        store.insert(connection, tables.Enrichment, enrichments)
+        put_signals(store, connection, project, enrichments)
         for length in BlockLength:
             row = {
                 "project_id": project,

@@ -25,6 +25,7 @@ from monitor.profiles.segments import MAX_VALUES, capped, dimension_values, dime
 from monitor.queries.series import read_profiles
 from monitor.settings import Settings
 from monitor.store import Store, table_of
+from tests.enrichments import put_signals
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 
@@ -177,11 +178,7 @@ def add_call(store: Store, project: int, time: datetime, trace: str, signals: di
     with store.write() as connection:
         store.insert(connection, tables.Span, [span])
         if span["kind"] == "llm":
-            store.insert(
-                connection,
-                tables.Enrichment,
-                [{"project_id": project, "id": identifier, "version": 1, "cost_usd": None, "signals": signals}],
-            )
+            put_signals(store, connection, project, [(identifier, signals)])
     mark(store, project, time)
 
 

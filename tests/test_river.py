@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
-
-from monitor import tables
 from monitor.clock import BlockLength, block_start
 from monitor.contracts import WHOLE, Kind
 from monitor.enrich import enrich_pending
@@ -17,8 +14,9 @@ from monitor.queries.series import read_profiles
 from monitor.records import Message, Span, Tokens
 from monitor.settings import Settings
 from monitor.signals import registry
-from monitor.store import Store, table_of
+from monitor.store import Store
 from tests.conftest import NOW
+from tests.enrichments import stored_signals
 
 
 def test_every_signal_of_a_call_reaches_a_profile(store: Store, settings: Settings) -> None:
@@ -41,9 +39,8 @@ def test_every_signal_of_a_call_reaches_a_profile(store: Store, settings: Settin
     assert enrich_pending(store, settings, NOW) == 1
     refresh(store, settings, NOW)
 
-    enrichment = table_of(tables.Enrichment)
-    with store.read() as connection:
-        emitted = set(connection.execute(select(enrichment.c.signals)).scalar_one())
+    (signals,) = stored_signals(store)
+    emitted = set(signals)
     day = block_start(span.time, BlockLength.DAY)
     profiled = {
         name: blocks[0].profile

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from monitor.text.form import ends_abruptly, form_of, lix, looks_like_code, repetition
@@ -15,7 +16,7 @@ from monitor.text.language import detect_language, same_language
 from monitor.text.refusal import is_refusal
 from monitor.text.sentiment import compound, sentiment
 from monitor.text.toxicity import THRESHOLD, toxicity
-from monitor.vectors import DIMENSIONS, decode_vector, encode_vector, text_vectors
+from monitor.vectors import DIMENSIONS, decode_vector, decode_vectors, encode_vector, text_vectors
 
 REFUSALS = [
     "Sorry, but I can't assist with that.",
@@ -296,11 +297,11 @@ def test_relatives_count_as_the_same_language() -> None:
 
 def test_vectors_are_the_same_in_every_process() -> None:
     text = "The invoice of March is higher than expected."
-    code = f"from monitor.vectors import *; print(encode_vector(text_vectors([{text!r}])[0]))"
+    code = f"from monitor.vectors import *; print(encode_vector(text_vectors([{text!r}])[0]).hex())"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     (vector,) = text_vectors([text])
     assert vector is not None
-    assert encode_vector(vector) == other
+    assert encode_vector(vector).hex() == other
 
 
 def test_texts_with_common_words_are_nearer() -> None:
@@ -322,6 +323,25 @@ def test_texts_with_common_words_are_nearer() -> None:
 
 def test_stored_vectors_come_back() -> None:
     vector = np.linspace(-1, 1, DIMENSIONS)
-    assert np.abs(decode_vector(encode_vector(vector)) - vector).max() <= 0.004
-    with pytest.raises(ValueError, match="base64"):
-        decode_vector("no vector!")
+    assert np.abs(decode_vector(encode_vector(vector)) - vector).max() <= 1 / 14 + 1e-9
+    (words,) = text_vectors(["The invoice of March is higher than we expected, and nobody can tell me why that is."])
+    stored = decode_vector(encode_vector(words))  # type: ignore[arg-type]
+    assert np.dot(stored, words) / np.linalg.norm(stored) > 0.99  # type: ignore[arg-type]
+    one_word = text_vectors(["invoice"])[0]
+    assert decode_vector(encode_vector(one_word)) == pytest.approx(one_word)  # type: ignore[arg-type]
+
+
+@given(strategies.lists(strategies.floats(-1e6, 1e6, allow_subnormal=False), max_size=9))
+def test_any_vector_is_stored_within_a_fourteenth_of_its_largest_component(vector: list[float]) -> None:
+    bounded = np.clip(np.array(vector), -65_504, 65_504)
+    stored = decode_vector(encode_vector(vector))
+    assert len(stored) == len(vector)
+    if vector:
+        assert np.abs(stored - bounded).max() <= max(np.abs(bounded).max() / 13.9, 1e-4)
+
+
+def test_vectors_of_one_length_are_read_together() -> None:
+    rows = [encode_vector(vector) for vector in ([1.0, -0.5, 0.25], [0.0, 0.0, 0.0])]
+    assert decode_vectors(rows) == pytest.approx(np.array([decode_vector(row) for row in rows]))
+    with pytest.raises(ValueError, match="shape"):
+        decode_vectors([*rows, encode_vector([1.0])])

@@ -22,8 +22,8 @@ from monitor.contracts import Enricher, SignalValue, collect
 from monitor.dirty import mark_times
 from monitor.errors import PluginError
 from monitor.rows import span_of
+from monitor.signal_rows import declared_layout, enrichment_row, write_layout
 from monitor.store import table_of
-from monitor.vectors import encode_vector
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -124,14 +124,9 @@ def _enrich_some(store: Store, settings: Settings, now: datetime, project: int, 
     spans = list(calls.values())
     signals = enrich_batch(spans, settings, lambda name, count: failures.update({name: count}))
     version = sum(enricher.version for enricher in enrichers().values())
+    layout = declared_layout()
     rows = {
-        identifier: {
-            "project_id": project,
-            "id": identifier,
-            "version": version,
-            "cost_usd": values.get("cost_usd"),
-            "signals": stored_signals(values),
-        }
+        identifier: enrichment_row(project, identifier, values, layout=layout, version=version, span=calls[identifier])
         for identifier, values in zip(calls, signals, strict=True)
     }
     pending = table_of(tables.Pending)
@@ -143,6 +138,7 @@ def _enrich_some(store: Store, settings: Settings, now: datetime, project: int, 
             .returning(pending.c.id)
         ).scalars()
         kept = [identifier for identifier in waiting if identifier in rows]
+        write_layout(store, connection, layout)
         store.upsert(connection, tables.Enrichment, [rows[identifier] for identifier in kept])
         mark_times(store, connection, project, [calls[identifier].time for identifier in kept], now)
         _count_failures(store, connection, failures)
@@ -167,15 +163,6 @@ def _read(store: Store, project: int, limit: int) -> tuple[list[int], dict[int, 
         return identifiers, {
             row["id"]: span_of(cast("Mapping[str, Any]", row), row["codec"], row["data"]) for row in rows
         }
-
-
-def stored_signals(values: Mapping[str, SignalValue]) -> dict[str, Any]:
-    """Signals as they stand in the store: vectors as text (`monitor.vectors.decode_vector`)."""
-    return {name: _stored(value) for name, value in values.items()}
-
-
-def _stored(value: SignalValue) -> Any:
-    return value if isinstance(value, str | bool | int | float) else encode_vector(value)
 
 
 def _count_failures(store: Store, connection: Connection, failures: Mapping[str, int]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from monitor.contracts import WHOLE, Kind, Segment, SignalValue
 from monitor.profile import CategoryCount, Profile, bins_of
-from monitor.vectors import decode_vector
+from monitor.vectors import decode_vector, decode_vectors
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ def kind_of(value: Any) -> Kind | None:
         return Kind.NUMBER if math.isfinite(value) else None
     if isinstance(value, str):
         return Kind.CATEGORY
-    return Kind.VECTOR if isinstance(value, list | tuple) and value else None
+    return Kind.VECTOR if isinstance(value, list | tuple | bytes) and value else None
 
 
 def fits(value: Any, kind: Kind) -> bool:
@@ -67,14 +67,16 @@ def fits(value: Any, kind: Kind) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _vector(value: Any) -> Any:
-    """The numbers of a vector, which the store keeps as text; anything else as it is."""
-    if not isinstance(value, str):
-        return value
+def _vectors(values: list[Any]) -> list[Any]:
+    """The numbers of vectors, which the store keeps as bytes; anything else as it is."""
+    stored = [value for value in values if isinstance(value, bytes)]
+    if not stored:
+        return values
     try:
-        return decode_vector(value).tolist()
-    except ValueError:
-        return value
+        numbers = iter(decode_vectors(stored).tolist())
+    except ValueError:  # of several lengths
+        numbers = iter([decode_vector(value).tolist() for value in stored])
+    return [next(numbers) if isinstance(value, bytes) else value for value in values]
 
 
 def build(calls: Sequence[CallSignals], declared: Mapping[str, Kind]) -> Iterator[tuple[Segment, str, Profile]]:
@@ -118,7 +120,7 @@ def _observations(
     for name, (positions, values) in gathered.items():
         kind_found = declared.get(name) or _most(kind_of(value) for value in values)
         if kind_found is not None:
-            numbers = [_vector(value) for value in values] if kind_found is Kind.VECTOR else values
+            numbers = _vectors(values) if kind_found is Kind.VECTOR else values
             yield from _fitting(name, kind_found, positions, numbers)
     for name, entries in said.items():
         kind_found = _most(kind for _, kind, _ in entries)

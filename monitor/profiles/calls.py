@@ -22,6 +22,7 @@ from monitor.contracts import Kind, Segment, SignalValue
 from monitor.identifiers import id_floor
 from monitor.profiles.build import CallSignals
 from monitor.profiles.segments import capped, dimension_values
+from monitor.signal_rows import SIGNAL_COLUMNS, signals_of
 from monitor.signals import FEEDBACK_PREFIX
 from monitor.store import table_of
 
@@ -69,7 +70,7 @@ def read_calls(
         _SPAN.c.prompt_version,
         _SPAN.c.feature,
         cast(_SPAN.c.tags, Text).label("tags"),
-        cast(_ENRICHMENT.c.signals, Text).label("signals"),
+        *SIGNAL_COLUMNS,
     )
     statement = (
         _within(select(*columns), project_id, start, end)
@@ -82,12 +83,11 @@ def read_calls(
     values: list[tuple[str | None, ...]] = []
     signals: list[dict[str, SignalValue]] = []
     said: list[list[tuple[str, Kind, SignalValue]]] = []
-    decode = msgspec.json.decode
     result = connection.execution_options(yield_per=_CHUNK).execute(statement)
     for row in result.mappings():
-        measured = decode(row["signals"])
+        measured = signals_of(connection, row)
         language = measured.get("language")
-        tags = decode(row["tags"]) if row["tags"] else None
+        tags = msgspec.json.decode(row["tags"]) if row["tags"] else None
         users.append(row["user"] or row["session_id"] or b"call" + int(row["id"]).to_bytes(8, "big"))
         times.append(row["time"])
         values.append(dimension_values(row, language if isinstance(language, str) else None, tags, dimensions))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, and_, select
@@ -22,9 +23,12 @@ from monitor.contracts import Kind
 from monitor.identifiers import id_floor, id_time, unpack_identifier
 from monitor.queries.conditions import ENRICHMENT, FEEDBACK, SPAN, CallFilter, Where, where
 from monitor.records import Body, Message
+from monitor.signal_rows import SIGNAL_COLUMNS, signals_of
 from monitor.store import Store, table_of
 
 BODY = table_of(tables.Body)
+ENRICHED = tuple(column for column in SIGNAL_COLUMNS if column.table is ENRICHMENT)
+"""The columns beside those of the span that a call's record needs."""
 
 PAGE = 50
 PREVIEW_CHARACTERS = 200
@@ -39,7 +43,6 @@ _LARGEST_STEP = 25_000
 _TEXT_STEP = 500
 _NEWEST = 1 << 63
 _FEEDBACK_CAP = 5_000
-_HIDDEN_SIGNALS = ("prompt_meaning", "response_meaning")
 
 
 @dataclass(frozen=True)
@@ -214,14 +217,9 @@ class _Walk:
         return SPAN.c.id.desc() if self._newest_first else SPAN.c.id
 
     def _matches(self, low: int, high: int, wanted: int) -> list[int]:
-        statement = (
-            select(SPAN.c.id)
-            .where(self._own, SPAN.c.id >= low, SPAN.c.id < high, *self._condition.clauses)
-            .order_by(self._order)
-        )
         if not self._needle:
-            return list(self._connection.execute(statement.limit(wanted)).scalars())
-        ids = list(self._connection.execute(statement).scalars())
+            return list(islice(self._candidates(low, high, wanted), wanted))
+        ids = list(self._candidates(low, high, None))
         found = []
         for identifier, body in _bodies(self._connection, self._project_id, ids):
             self._read += 1
@@ -230,6 +228,22 @@ class _Walk:
                 if len(found) >= wanted:
                     break
         return found
+
+    def _candidates(self, low: int, high: int, wanted: int | None) -> Iterator[int]:
+        """The ids that match but for the text, `wanted` of them where that can be told beforehand."""
+        within = (self._own, SPAN.c.id >= low, SPAN.c.id < high, *self._condition.clauses)
+        tests = self._condition.tests
+        if not tests:
+            statement = select(SPAN.c.id).where(*within).order_by(self._order).limit(wanted)
+            yield from self._connection.execute(statement).scalars()
+            return
+        joined = SPAN.join(ENRICHMENT, and_(ENRICHMENT.c.project_id == SPAN.c.project_id, ENRICHMENT.c.id == SPAN.c.id))
+        statement = select(SPAN.c.id, *SIGNAL_COLUMNS).select_from(joined).where(*within).order_by(self._order)
+        with self._connection.execute(statement) as rows:
+            for row in rows.mappings():
+                signals = signals_of(self._connection, row)
+                if all(test(signals) for test in tests):
+                    yield row["id"]
 
 
 def _contains(body: Body, needle: str) -> bool:
@@ -257,9 +271,7 @@ def _rows(connection: Connection, project_id: int, ids: Sequence[int]) -> tuple[
         ENRICHMENT, and_(ENRICHMENT.c.project_id == SPAN.c.project_id, ENRICHMENT.c.id == SPAN.c.id)
     )
     statement = (
-        select(*SPAN.c, ENRICHMENT.c.cost_usd, ENRICHMENT.c.signals)
-        .select_from(joined)
-        .where(SPAN.c.project_id == project_id, SPAN.c.id.in_(ids))
+        select(*SPAN.c, *ENRICHED).select_from(joined).where(SPAN.c.project_id == project_id, SPAN.c.id.in_(ids))
     )
     stored = {row.id: row for row in connection.execute(statement)}
     bodies = dict(_bodies(connection, project_id, ids))
@@ -268,7 +280,7 @@ def _rows(connection: Connection, project_id: int, ids: Sequence[int]) -> tuple[
     for identifier in ids:
         if identifier not in stored:
             continue
-        row = row_of(stored[identifier])
+        row = row_of(connection, stored[identifier])
         body = bodies.get(identifier, Body())
         notes = tuple(note for note in said.get(row.trace_id, ()) if note.span_id in ("", row.span_id))
         prompt, response = preview(last_user_text(body.prompt)), preview(body.response)
@@ -276,9 +288,10 @@ def _rows(connection: Connection, project_id: int, ids: Sequence[int]) -> tuple[
     return tuple(result)
 
 
-def row_of(row: Any) -> CallRow:
-    """The record of a row of the span table joined with its enrichment."""
-    signals = {name: value for name, value in (row.signals or {}).items() if name not in _HIDDEN_SIGNALS}
+def row_of(connection: Connection, row: Any) -> CallRow:
+    """The record of a row of the span table joined with `ENRICHED`; vectors are no signals for people to read."""
+    known = signals_of(connection, row._mapping)
+    signals = {name: value for name, value in known.items() if not isinstance(value, bytes)}
     return CallRow(
         id=row.id,
         time=from_microseconds(row.time),

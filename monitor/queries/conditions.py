@@ -10,15 +10,17 @@ A condition on a signal is written in an address as
 =====================  ================================================================
 
 Several are joined by `;`. Signals `feedback.<name>` mean the feedback given on the call, its trace or its session.
-Numbers with a column of their own are read there; others from the call's row of signals.
+What has a column of its own is compared in SQL; other signals are unpacked call by call, which is why lists of calls
+look at a bounded number of them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Text, and_, case, cast, exists, false, func, or_, select, true
@@ -35,6 +37,8 @@ SPAN = table_of(tables.Span)
 ENRICHMENT = table_of(tables.Enrichment)
 FEEDBACK = table_of(tables.Feedback)
 _SEGMENT = table_of(tables.Segment)
+
+SignalTest = Callable[[Mapping[str, Any]], bool]
 
 FEEDBACK_PREFIX = "feedback."
 _RANGE = re.compile(r"\s*([-+.\deE]*)\s*\.\.\s*([-+.\deE]*)\s*\Z")
@@ -116,10 +120,14 @@ class CallFilter:
 
 @dataclass(frozen=True)
 class Where:
-    """SQL conditions on the span table; `heavy` where each row costs a look into another table."""
+    """SQL conditions on the span table, and tests of the signals of those that meet them.
+
+    `heavy` where each row costs a look into another table.
+    """
 
     clauses: tuple[ColumnElement[bool], ...]
     heavy: bool
+    tests: tuple[SignalTest, ...] = ()
 
 
 def where(store: Store, project_id: int, wanted: CallFilter) -> Where:
@@ -129,6 +137,7 @@ def where(store: Store, project_id: int, wanted: CallFilter) -> Where:
         return Where((false(),), heavy=False)  # no stored text holds one, and PostgreSQL refuses it
     builder = _Builder(store, project_id)
     clauses: list[ColumnElement[bool]] = [SPAN.c.kind == "llm"]
+    tests: list[SignalTest] = []
     if wanted.segment != WHOLE:
         clauses += builder.segment(wanted.segment)
     if wanted.status:
@@ -137,8 +146,14 @@ def where(store: Store, project_id: int, wanted: CallFilter) -> Where:
         clauses.append(SPAN.c.session_id == pack_identifier(wanted.session))
     if wanted.user:
         clauses.append(SPAN.c.user == pack_identifier(wanted.user))
-    clauses += [builder.signal(condition.resolved()) for condition in wanted.signals]
-    return Where(tuple(clauses), builder.heavy)
+    for condition in map(SignalCondition.resolved, wanted.signals):
+        clause = builder.signal(condition)
+        if clause is None:
+            builder.heavy = True
+            tests.append(partial(_signal_is, condition))
+        else:
+            clauses.append(clause)
+    return Where(tuple(clauses), builder.heavy, tuple(tests))
 
 
 class _Builder:
@@ -161,13 +176,11 @@ class _Builder:
             return and_(*(~self._dimension(name, other) for other in known)) if known else true()
         if name == "model_family":
             return _model().in_([model for model in self._known("model") if model_family(model) == value] or [value])
-        if name == "model":
-            return _model() == value
         if name in _TEXT_COLUMNS:
-            return _as_segment(SPAN.c[name]) == value
+            return (_model() if name == "model" else _as_segment(SPAN.c[name])) == value
         if name.startswith("tag."):
             return self._text(SPAN.c.tags, name.removeprefix("tag.")) == _spelt(value)
-        return self._of_signals(lambda signals: self._text(signals, name) == _spelt(value))
+        return self._enriched(_as_segment(ENRICHMENT.c.language) == value) if name == "language" else false()
 
     def _known(self, dimension: str) -> Sequence[str]:
         statement = select(_SEGMENT.c.value).where(
@@ -176,9 +189,10 @@ class _Builder:
         with self._store.read() as connection:
             return connection.execute(statement).scalars().all()
 
-    def signal(self, condition: SignalCondition) -> ColumnElement[bool]:
+    def signal(self, condition: SignalCondition) -> ColumnElement[bool] | None:
+        """The SQL of a condition; None where only the call's signals can tell."""
         name = condition.name
-        clause: ColumnElement[bool]
+        clause: ColumnElement[bool] | None
         if name.startswith(FEEDBACK_PREFIX):
             clause = self._feedback(condition)
         elif name == "calls":
@@ -193,11 +207,8 @@ class _Builder:
         elif name == "cost_usd":
             clause = self._enriched(_number_is(ENRICHMENT.c.cost_usd, condition))
         else:
-            clause = self._of_signals(lambda signals: self._json_is(signals, condition))
+            clause = None
         return clause
-
-    def _of_signals(self, test: Any) -> ColumnElement[bool]:
-        return self._enriched(test(ENRICHMENT.c.signals))
 
     def _enriched(self, clause: ColumnElement[bool]) -> ColumnElement[bool]:
         self.heavy = True
@@ -206,17 +217,6 @@ class _Builder:
                 ENRICHMENT.c.project_id == SPAN.c.project_id, ENRICHMENT.c.id == SPAN.c.id, clause
             )
         )
-
-    def _json_is(self, signals: Any, condition: SignalCondition) -> ColumnElement[bool]:
-        if condition.value is not None:
-            return self._text(signals, condition.name) == _spelt(condition.value)
-        if condition.measured:
-            return self._type(signals, condition.name).is_not(None)
-        # A CASE is evaluated in order, so that a text is never cast to a number.
-        number = case(
-            (self._type(signals, condition.name).in_(("integer", "real", "number")), signals[condition.name].as_float())
-        )
-        return _number_is(number, condition)
 
     def _type(self, column: Any, name: str) -> ColumnElement[str]:
         if self._store.is_sqlite:
@@ -253,6 +253,30 @@ class _Builder:
             )
         )
         return or_(of_call, SPAN.c.session_id.in_(of_sessions)) if of_sessions else of_call
+
+
+def _signal_is(condition: SignalCondition, signals: Mapping[str, Any]) -> bool:
+    value = signals.get(condition.name)
+    if value is None or isinstance(value, bytes):
+        return value is not None and condition.measured
+    if condition.value is not None:
+        return _alike(value, condition.value)
+    if condition.measured:
+        return True
+    if isinstance(value, str | bool):
+        return False
+    return (condition.low is None or value >= condition.low) and (condition.high is None or value <= condition.high)
+
+
+def _alike(value: str | float, text: str) -> bool:
+    if isinstance(value, str):
+        return value == text
+    if isinstance(value, bool):
+        return text.lower() == str(value).lower()
+    try:
+        return value == float(text)
+    except ValueError:
+        return False
 
 
 def _model() -> ColumnElement[str]:

@@ -17,7 +17,7 @@ from monitor.clock import from_microseconds
 from monitor.compression import decompress
 from monitor.errors import NotFound
 from monitor.identifiers import pack_identifier, unpack_identifier
-from monitor.queries.calls import BODY, CallRow, FeedbackNote, note_of, row_of
+from monitor.queries.calls import BODY, ENRICHED, CallRow, FeedbackNote, note_of, row_of
 from monitor.queries.conditions import ENRICHMENT, FEEDBACK, SPAN
 from monitor.records import Body, Tokens
 from monitor.rows import tokens_of
@@ -181,7 +181,7 @@ def _detail(connection: Connection, project_id: int, wanted: Any) -> CallDetail:
     joined = SPAN.outerjoin(
         ENRICHMENT, and_(ENRICHMENT.c.project_id == SPAN.c.project_id, ENRICHMENT.c.id == SPAN.c.id)
     )
-    statement = select(*SPAN.c, ENRICHMENT.c.cost_usd, ENRICHMENT.c.signals).select_from(joined).where(wanted)
+    statement = select(*SPAN.c, *ENRICHED).select_from(joined).where(wanted)
     stored = connection.execute(statement).first()
     if stored is None:
         raise NotFound("No such call is stored in this project.")
@@ -201,7 +201,7 @@ def _detail(connection: Connection, project_id: int, wanted: Any) -> CallDetail:
         said = select(FEEDBACK).where(FEEDBACK.c.project_id == project_id, part).limit(_FEEDBACK_CAP)
         notes += [note_of(row) for row in connection.execute(said)]
     return CallDetail(
-        row=row_of(stored),
+        row=row_of(connection, stored),
         kind=stored.kind,
         body=decompress(text.codec, text.data) if text else Body(),
         tokens=tokens_of(dict(stored._mapping)),

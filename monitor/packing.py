@@ -1,0 +1,160 @@
+"""How the signals of a call are stored: some 100 bytes, whatever their number.
+
+A `Layout` is the list of signals, with their kinds, that were declared when a row was written; it is stored once, under
+a number made of its content, and each row names it. A row begins with two bits for each signal of its layout, in order:
+absent, or how its value stands. Flags need no more than these. The other values follow as one MessagePack list:
+
+=========  =======================  ==============================  ========================================
+kind       1                        2                               3
+=========  =======================  ==============================  ========================================
+flag       measured and not set     set
+number     in the list              in the list, times 10,000       in the column of the same name
+category   in the list                                              in the column of the same name
+vector     in the list
+=========  =======================  ==============================  ========================================
+
+Numbers keep at least four significant digits, whole numbers all of them. The first two bits tell whether the list ends
+with a mapping of values that no declaration covers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from monitor.contracts import Kind, SignalValue
+from monitor.vectors import encode_vector
+
+COLUMNS = (
+    "latency_s",
+    "time_to_first_token_s",
+    "input_tokens",
+    "output_tokens",
+    "finish_reason",
+    "cost_usd",
+    "language",
+)
+"""Columns of a call that hold the signal of the same name: where both agree, the signal is not stored again."""
+
+_LISTED = 1
+_SET = 2
+_DECIMAL = 2
+_COLUMN = 3
+_SCALE = 10_000
+_LARGEST_DECIMAL = 2**31
+_LARGEST_INTEGER = 2**63
+_MOST_PLANS = 4_096
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the bits of a row say: its flags, and where its other values stand."""
+
+    flags: dict[str, SignalValue]
+    listed: tuple[tuple[str, bool], ...]
+    columns: tuple[str, ...]
+    extras: bool
+
+
+class Layout:
+    """The signals a row may hold, in the order of their bits. `content` is what is stored of it under `id`."""
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self.signals = tuple(kinds.items())
+        self.content = msgspec.json.encode([[name, str(kind)] for name, kind in self.signals]).decode()
+        digest = hashlib.blake2b(self.content.encode(), digest_size=4, person=b"llmops-signals").digest()
+        self.id = int.from_bytes(digest, "big") & 0x7FFF_FFFF
+        self._names = frozenset(kinds)
+        self._size = (len(self.signals) + 4) // 4
+        self._plans: dict[bytes, _Plan] = {}
+
+    @classmethod
+    def parse(cls, content: str) -> Layout:
+        """The layout of stored content."""
+        return cls({name: Kind(kind) for name, kind in msgspec.json.decode(content, type=list[tuple[str, str]])})
+
+    def pack(self, values: Mapping[str, SignalValue], columns: Mapping[str, Any]) -> bytes:
+        """The bytes of a call's signals; `columns` are its typed columns of the names in `COLUMNS`, as stored."""
+        bits = 0
+        place = 0
+        listed: list[Any] = []
+        extras: dict[str, Any] = {}
+        for name, kind in self.signals:
+            place += 2
+            value = values.get(name)
+            if value is None:
+                continue
+            if kind is Kind.FLAG and isinstance(value, bool):
+                code = _SET if value else _LISTED
+            elif kind is Kind.NUMBER and isinstance(value, int | float) and not isinstance(value, bool):
+                code = _COLUMN if value == columns.get(name) else _listed_number(value, listed)
+            elif kind is Kind.CATEGORY and isinstance(value, str):
+                code = _COLUMN if value == columns.get(name) else _LISTED
+                if code == _LISTED:
+                    listed.append(value)
+            elif kind is Kind.VECTOR and not isinstance(value, str | int | float):
+                code = _LISTED
+                listed.append(encode_vector(value))
+            else:
+                extras[name] = _plain(value)
+                continue
+            bits |= code << place
+        if not values.keys() <= self._names:
+            extras |= {name: _plain(value) for name, value in values.items() if name not in self._names}
+        if extras:
+            bits |= _LISTED
+            listed.append(extras)
+        return bits.to_bytes(self._size, "little") + _encode(listed)
+
+    def unpack(self, data: bytes, columns: Mapping[Any, Any]) -> dict[str, Any]:
+        """The signals of a row; vectors as they are stored (`monitor.vectors.decode_vector`)."""
+        head = data[: self._size]
+        plan = self._plans.get(head)
+        if plan is None:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            plan = self._plans[head] = self._plan(int.from_bytes(head, "little"))
+        signals = plan.flags.copy()
+        listed = _decode(data[self._size :])
+        if plan.extras:
+            signals |= listed.pop()
+        for (name, decimal), value in zip(plan.listed, listed, strict=True):
+            signals[name] = value / _SCALE if decimal else value
+        for name in plan.columns:
+            signals[name] = columns[name]
+        return signals
+
+    def _plan(self, bits: int) -> _Plan:
+        codes = [(name, kind, bits >> 2 * place & 3) for place, (name, kind) in enumerate(self.signals, 1)]
+        values = [(name, kind, code) for name, kind, code in codes if code and kind is not Kind.FLAG]
+        return _Plan(
+            flags={name: code == _SET for name, kind, code in codes if code and kind is Kind.FLAG},
+            listed=tuple((name, code == _DECIMAL) for name, _, code in values if code != _COLUMN),
+            columns=tuple(name for name, _, code in values if code == _COLUMN),
+            extras=bool(bits & _LISTED),
+        )
+
+
+def _listed_number(value: float, listed: list[Any]) -> int:
+    if isinstance(value, int) and -_LARGEST_INTEGER <= value < _LARGEST_INTEGER:
+        listed.append(value)
+        return _LISTED
+    if abs(value) < _LARGEST_DECIMAL / _SCALE:
+        scaled = round(value * _SCALE)
+        if abs(scaled) >= _SCALE // 10 or scaled / _SCALE == value:
+            listed.append(scaled)
+            return _DECIMAL
+    listed.append(float(value))
+    return _LISTED
+
+
+def _plain(value: SignalValue) -> Any:
+    if isinstance(value, int) and not -_LARGEST_INTEGER <= value < _LARGEST_INTEGER:
+        return float(value)
+    return value if isinstance(value, str | bool | int | float) else encode_vector(value)
