@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     redaction_off_projects: Names = _names("Projects whose text is stored as sent, unmasked.")
     default_region: str = Field("US", description="Region of telephone numbers written without a country code.")
     price_overrides: Path | None = Field(None, description="JSON file with own prices; they win over the catalogue.")
+    protected_texts: Path | None = Field(
+        None, description="File of fingerprints of protected texts, made by llmops-monitor fingerprint."
+    )
+    model_cutoffs: Path | None = Field(
+        None, description='JSON file with ends of training data, {"model": "YYYY-MM"}; they win over the packaged ones.'
+    )
     queue_records: int = Field(
         20_000, ge=1, description="Records that may wait for the writer before senders are told to wait."
     )

@@ -38,6 +38,11 @@ def without_code(text: str) -> str:
     return _FENCE.sub(" ", text)
 
 
+def code_blanked(text: str) -> str:
+    """The text with blanks in place of its fenced code blocks, so that places in it stay the same."""
+    return _FENCE.sub(lambda match: " " * len(match[0]), text)
+
+
 def looks_like_code(text: str) -> bool:
     """Whether most lines of a text without fences are lines of a program."""
     lines = [line for line in text[:_LOOK].split("\n") if line.strip()][:40]

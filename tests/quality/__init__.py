@@ -12,8 +12,9 @@ from dataclasses import dataclass
 class Figure:
     """One measured figure of a signal.
 
-    `value` lies between `low` and `high` with 95% confidence; `n` counts the rows it is from. `threshold` is the one the
-    figure holds at, None for figures that need none (such as an AUC). `note` says what is missed or how it was measured.
+    `value` lies between `low` and `high` with 95% confidence; `n` counts the rows it is from. `threshold` is the one
+    the figure holds at, None for figures that need none (such as an AUC). `note` says what is missed or how it was
+    measured.
     """
 
     signal: str

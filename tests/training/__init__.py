@@ -1,0 +1,1 @@
+"""Scripts that make the weights packaged with the monitor out of the samples in `tests/data`."""
