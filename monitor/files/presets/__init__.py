@@ -21,8 +21,9 @@ from monitor.files.mapping import Finish, RowMapping, parse_rule
 class Preset:
     """How one tool's exports are read.
 
-    `recognised_by` are sets of columns: a file is taken to be of this tool where all columns of one set are there.
-    `rules` are texts as `--map` takes them. `finish` gets the record that they make and the row.
+    `recognised_by` are sets of columns: where all columns of one set are there, a file is taken to be of this tool.
+    `rules` are texts as `--map` takes them. `finish` gets the record that they make, and the row. With `own_names` the
+    columns are called as the fields of the call record are, and read as those of any file.
     """
 
     name: str
@@ -30,11 +31,12 @@ class Preset:
     recognised_by: tuple[frozenset[str], ...]
     rules: tuple[str, ...]
     finish: Finish | None = None
+    own_names: bool = False
 
     @cached_property
     def mapping(self) -> RowMapping:
         """What makes call records of rows."""
-        return RowMapping(tuple(map(parse_rule, self.rules)), keep_names=False, finish=self.finish)
+        return RowMapping(tuple(map(parse_rule, self.rules)), keep_names=self.own_names, finish=self.finish)
 
 
 def presets() -> dict[str, Preset]:
