@@ -187,7 +187,10 @@ class Reject(SQLModel, table=True):
 
 
 class Sender(SQLModel, table=True):
-    """Who sends: counters per sender, and the attribute names it uses that no dialect knows."""
+    """Who sends: counters per sender, the dialects it speaks, and the attribute names that no dialect knows.
+
+    `lost` is what its SDK says it lost before it could send.
+    """
 
     __tablename__ = "sender"
     __table_args__ = (PrimaryKeyConstraint("project_id", "name"),)
@@ -198,6 +201,8 @@ class Sender(SQLModel, table=True):
     accepted: int = _big(default=0)
     rejected: int = _big(default=0)
     duplicates: int = _big(default=0)
+    lost: int = _big(default=0, sa_column_kwargs={"server_default": "0"})
+    dialects: dict[str, int] | None = Field(default=None, sa_type=Json)
     unmapped: dict[str, int] | None = Field(default=None, sa_type=Json)
 
 
