@@ -13,6 +13,9 @@ from typing import Any
 from monitor.ingest.messages import answer_of, messages_of
 from monitor.ingest.values import to_json, try_json
 
+_ITEMS = frozenset(("reasoning", "function_call"))
+"""Items of OpenAI's responses that are no messages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -32,6 +35,8 @@ class Reply:
 def reply_of(value: Any) -> Reply:
     """The answer in a response object or its JSON."""
     given = try_json(value)
+    if isinstance(given, list) and any(isinstance(item, Mapping) and item.get("type") in _ITEMS for item in given):
+        return Reply(*answer_of(messages_of(_items(given), "assistant")))
     if not isinstance(given, Mapping):
         return Reply(*answer_of(messages_of(given, "assistant")))
     message = given.get("message")
@@ -64,7 +69,7 @@ def _items(output: list[Any]) -> list[Any]:
     """The items of OpenAI's responses as messages; calls of tools and reasoning are parts of one."""
     said: list[Any] = []
     for item in output:
-        if isinstance(item, Mapping) and item.get("type", "message") == "message" and "content" in item:
+        if isinstance(item, Mapping) and item.get("type", "message") == "message" and item.get("content") is not None:
             said.append({"role": "assistant", "content": item["content"]})
         else:
             said.append({"role": "assistant", "content": [item] if isinstance(item, Mapping) else to_json(item)})

@@ -14,6 +14,7 @@ from monitor.contracts import Decoded, Dialect
 from monitor.ingest.assemble import assemble
 from monitor.ingest.messages import answer_of, documents_of, message_of, messages_of
 from monitor.ingest.raw_span import RawEvent, RawSpan
+from monitor.ingest.streams import first_event_s
 from monitor.ingest.values import to_json, try_json
 from monitor.ingest.vocabulary import Sorted, Vocabulary, items_of
 from monitor.records import Message, SpanKind
@@ -41,12 +42,15 @@ VOCABULARY = Vocabulary(
             "gen_ai.response.finish_reasons",
             "gen_ai.response.finish_reason",
             "llm.response.finish_reason",
+            "anthropic.message.stop_reason",
         ),
         "service_tier": (
             "openai.response.service_tier",
             "gen_ai.openai.response.service_tier",
             "openai.request.service_tier",
             "gen_ai.openai.request.service_tier",
+            "anthropic.response.service_tier",
+            "anthropic.request.service_tier",
         ),
         "first_token_s": (
             "gen_ai.response.time_to_first_chunk",
@@ -57,7 +61,7 @@ VOCABULARY = Vocabulary(
         "input_messages": ("gen_ai.input.messages", "gen_ai.prompt"),
         "output_messages": ("gen_ai.output.messages", "gen_ai.completion"),
         "input": ("gen_ai.tool.call.arguments", "gen_ai.retrieval.query.text"),
-        "output": ("gen_ai.tool.call.result"),
+        "output": ("gen_ai.tool.call.result",),
         "documents": ("gen_ai.retrieval.documents",),
         "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens"),
         "output_tokens": (
@@ -81,6 +85,7 @@ VOCABULARY = Vocabulary(
             "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
             "gen_ai.usage.input_tokens.cache_write",
         ),
+        "cache_write_1h_tokens": ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens",),
         "reasoning_tokens": (
             "gen_ai.usage.reasoning.output_tokens",
             "gen_ai.usage.reasoning_tokens",
@@ -116,7 +121,9 @@ VOCABULARY = Vocabulary(
         "gen_ai.application_name",
         "gen_ai.sdk.",
         "gen_ai.usage.",
+        "gen_ai.is_streaming",
         "openai.",
+        "anthropic.",
         "mcp.",
         "llm.request.",
         "llm.headers",
@@ -158,6 +165,7 @@ _MESSAGE_EVENTS = {
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
 }
+_CHUNK_EVENTS = ("gen_ai.content.completion.chunk", "llm.content.completion.chunk")
 _BEGINNINGS = ("gen_ai.", "llm.usage.", "llm.request.type", "llm.prompts.", "llm.completions.")
 
 
@@ -175,6 +183,8 @@ def decode(raw: RawSpan) -> Decoded:
     found = VOCABULARY.sort(attributes)
     kind = _kind(found)
     prompt, response = _prompt(raw, found), _response(raw, found)
+    if "first_token_s" not in found.fields:
+        found.fields["first_token_s"] = first_event_s(raw, *_CHUNK_EVENTS)
     context: tuple[str, ...] = ()
     if "documents" in found.fields:
         context = documents_of(found.fields["documents"])
@@ -211,7 +221,7 @@ def _response(raw: RawSpan, found: Sorted) -> tuple[str, str]:
     given = try_json(found.fields.get("output_messages"))
     messages = messages_of(given, "assistant")
     reasons: list[Any] = []
-    if not messages:
+    if not any(message.content or message.parts for message in messages) and "completions" in found.groups:
         messages = _flattened(found, "completions", "assistant")
         reasons = [item.get("finish_reason") for item in items_of(found.groups.get("completions"))]
     if not messages:
@@ -222,7 +232,7 @@ def _response(raw: RawSpan, found: Sorted) -> tuple[str, str]:
         messages = _content_events(raw, "gen_ai.content.completion", "gen_ai.completion", "assistant")
     if not messages:
         messages = messages_of(found.fields.get("output"), "assistant")
-    if isinstance(given, list):
+    if isinstance(given, list) and not any(reasons):
         reasons = [item.get("finish_reason") for item in given if isinstance(item, dict)]
     if any(reasons) and "finish_reasons" not in found.fields:
         found.fields["finish_reasons"] = [reason for reason in reasons if isinstance(reason, str)]

@@ -19,7 +19,7 @@ from monitor.ingest.raw_span import RawSpan
 from monitor.ingest.record_fields import time_field
 from monitor.ingest.replies import reply_of
 from monitor.ingest.usage import usage_of
-from monitor.ingest.values import number, try_json
+from monitor.ingest.values import decode_json, number, try_json
 from monitor.ingest.vocabulary import Sorted, Vocabulary
 from monitor.records import SpanKind
 
@@ -42,6 +42,7 @@ VOCABULARY = Vocabulary(
         "output": ("langfuse.observation.output", "langfuse.trace.output"),
         "usage": ("langfuse.observation.usage_details",),
         "costs": ("langfuse.observation.cost_details",),
+        "parameters": ("langfuse.observation.model.parameters",),
         "first_token_time": ("langfuse.observation.completion_start_time",),
     },
     groups={"langfuse.observation.metadata.": "metadata", "langfuse.trace.metadata.": "metadata"},
@@ -76,6 +77,8 @@ def decode(raw: RawSpan) -> Decoded:
     found = VOCABULARY.sort(raw.attributes)
     fields = found.fields
     kind = _kind(raw, found)
+    _metadata(found)
+    _parameters(found)
     _counts(found)
     _cost(found)
     _first_token(raw, found)
@@ -101,6 +104,43 @@ def _kind(raw: RawSpan, found: Sorted) -> SpanKind:
     if not spoken and ("model" in found.fields or "usage" in found.fields):
         return "llm"
     return "chain" if spoken or not raw.parent_id else "unknown"
+
+
+def _metadata(found: Sorted) -> None:
+    """Metadata as it was before the SDK made JSON of each value; that of a provider's response is kept apart."""
+    entries = found.groups.get("metadata")
+    if not entries:
+        return
+    plain = [(name, _plain(value)) for name, value in entries]
+    # The wrapper of OpenAI's responses copies the response: nothing that an application has tagged its call with.
+    if ("object", "response") in plain:
+        found.rest |= {f"langfuse.observation.metadata.{name}": value for name, value in entries}
+        plain = []
+    reasons = [value for name, value in plain if name == "finish_reason"]
+    if reasons:
+        found.fields.setdefault("finish_reasons", reasons[0])
+    found.groups["metadata"] = [(name, value) for name, value in plain if name != "finish_reason"]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] == '"':
+        try:
+            return decode_json(value)
+        except InputError:
+            return value
+    return value
+
+
+def _parameters(found: Sorted) -> None:
+    """Keeps the parameters of the model; the service tier among them changes the price."""
+    value = found.fields.get("parameters")
+    if value is None:
+        return
+    found.rest["langfuse.observation.model.parameters"] = value
+    if isinstance(value, str) and "service_tier" in value:
+        given = try_json(value)
+        if isinstance(given, Mapping) and isinstance(given.get("service_tier"), str):
+            found.fields.setdefault("service_tier", given["service_tier"])
 
 
 def _counts(found: Sorted) -> None:

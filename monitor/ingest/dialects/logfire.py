@@ -1,6 +1,8 @@
 """Logfire and Pydantic AI: conversations as lists of events in one attribute, usage details, cost of the operation.
 
-Cached tokens are part of the input; where the provider's own count is among the details, it tells. Sources:
+Cached tokens are part of the input; where the provider's own count is among the details, it tells. A streamed call is
+two spans that do not know of each other: one for the request, which says nothing of the answer, and a record of the
+answer when it is whole; the second is the call. Sources:
 pydantic/pydantic-ai, models/instrumented.py, _agent_graph.py and usage.py; pydantic/logfire, integrations of providers.
 """
 
@@ -9,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from monitor.contracts import Decoded, Dialect
 from monitor.ingest.assemble import assemble
 from monitor.ingest.messages import answer_of, message_of, messages_of
 from monitor.ingest.raw_span import RawSpan
 from monitor.ingest.replies import reply_of
 from monitor.ingest.usage import usage_of
-from monitor.ingest.values import try_json, whole
+from monitor.ingest.values import number, try_json, whole
 from monitor.ingest.vocabulary import Sorted, Vocabulary
 from monitor.records import Message, SpanKind
 
@@ -61,6 +65,8 @@ VOCABULARY = Vocabulary(
         "input_audio_tokens": ("gen_ai.usage.details.input_audio_tokens",),
         "output_audio_tokens": ("gen_ai.usage.details.output_audio_tokens",),
         "uncached_tokens": ("gen_ai.usage.details.input_tokens",),
+        "usage_raw": ("gen_ai.usage.raw",),
+        "duration": ("duration",),
     },
     kept=(
         "gen_ai.",
@@ -68,7 +74,6 @@ VOCABULARY = Vocabulary(
         "pydantic_ai.",
         "model_request_parameters",
         "async",
-        "duration",
         "stream_id",
         "operation.",
     ),
@@ -87,6 +92,13 @@ _TELLING = frozenset(
         "final_result",
     )
 )
+_SPAN_TYPE = "logfire.span_type"
+_INTEGRATIONS = ("logfire.openai", "logfire.anthropic")
+_ANSWERED = frozenset(("chat", "text_completion", "generate_content"))
+_TOLD = frozenset(
+    ("gen_ai.output.messages", "gen_ai.usage.input_tokens", "gen_ai.usage.raw", "response_data", "events")
+)
+_LONGEST_S = 86_400
 _MARKS = ("gen_ai.", "logfire.", "agent_name", "model_name")
 
 
@@ -119,7 +131,44 @@ def decode(raw: RawSpan) -> Decoded:
     if not any(response):
         response = (found.text("result") or found.text("tool_output"), "")
     _rule(found)
-    return assemble(raw, found, _kind(found), prompt=prompt, response=response)
+    _usage_raw(found)
+    kind: SpanKind = "chain" if _only_opens(raw, found) else _kind(found)
+    return assemble(_whole_stream(raw, found), found, kind, prompt=prompt, response=response)
+
+
+def _only_opens(raw: RawSpan, found: Sorted) -> bool:
+    """True for the span of a request whose answer is streamed and told by a record of its own."""
+    return (
+        raw.scope.startswith(_INTEGRATIONS)
+        and not raw.error
+        and raw.attributes.get(_SPAN_TYPE) == "span"
+        and found.text("operation") in _ANSWERED
+        and _TOLD.isdisjoint(raw.attributes)
+    )
+
+
+def _whole_stream(raw: RawSpan, found: Sorted) -> RawSpan:
+    """The record of a streamed answer as the span that it tells of: it has a duration instead of a start."""
+    seconds = number(found.fields.get("duration"))
+    if not seconds or not raw.start or not 0 < seconds < _LONGEST_S or raw.attributes.get(_SPAN_TYPE) != "log":
+        return raw
+    return msgspec.structs.replace(raw, start=max(1, raw.start - int(seconds * 1e9)), end=raw.start)
+
+
+def _usage_raw(found: Sorted) -> None:
+    """What the provider's own usage object tells beyond the counts of input and output."""
+    fields = found.fields
+    given = try_json(fields.get("usage_raw"))
+    if not isinstance(given, Mapping):
+        return
+    counts = usage_of(given)
+    for name, count in counts.items():
+        fields.setdefault(name, count)
+    if "cache_read_input_tokens" in given or "cache_creation_input_tokens" in given:
+        sent = whole(fields.get("input_tokens"))
+        fields.setdefault("usage_rule", "exclusive" if sent == counts.get("input_tokens") else "inclusive")
+    if isinstance(given.get("service_tier"), str):
+        fields.setdefault("service_tier", given["service_tier"])
 
 
 def _kind(found: Sorted) -> SpanKind:

@@ -15,6 +15,7 @@ from monitor.ingest.assemble import assemble
 from monitor.ingest.messages import documents_of, messages_of
 from monitor.ingest.raw_span import RawSpan
 from monitor.ingest.replies import reply_of
+from monitor.ingest.streams import first_event_s
 from monitor.ingest.usage import usage_of
 from monitor.ingest.values import decode_json
 from monitor.ingest.vocabulary import Sorted, Vocabulary
@@ -85,9 +86,7 @@ def decode(raw: RawSpan) -> Decoded:
         fields["finish_reasons"] = reply.finish_reason
     _models(found, reply.model)
     _prompt_version(found)
-    for event in raw.events:
-        if event.name == _FIRST_CHUNK and raw.start and event.nanoseconds >= raw.start:
-            fields["first_token_s"] = (event.nanoseconds - raw.start) / 1e9
+    fields["first_token_s"] = first_event_s(raw, _FIRST_CHUNK)
     context = documents_of(fields.get("output")) if kind == "retriever" else ()
     return assemble(raw, found, kind, prompt=_prompt(found), response=reply.response, context=context)
 

@@ -1,10 +1,14 @@
 """OpenInference: `openinference.span.kind`, messages flattened by index, tokens and costs of the sender.
 
+The response of the provider stands in `output.value` as it came: what of it changes the price and has no name of its
+own (service tier, tokens kept in the cache for an hour) is read there.
+
 Source: Arize-ai/openinference, spec/semantic_conventions.md and spec/annotations.md.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +16,9 @@ from monitor.contracts import Decoded, Dialect
 from monitor.ingest.assemble import assemble
 from monitor.ingest.messages import answer_of, documents_of, message_of, messages_of
 from monitor.ingest.raw_span import RawSpan
+from monitor.ingest.streams import first_event_s
+from monitor.ingest.usage import usage_of
+from monitor.ingest.values import try_json
 from monitor.ingest.vocabulary import Sorted, Vocabulary, items_of
 from monitor.records import Message, SpanKind
 
@@ -40,6 +47,7 @@ VOCABULARY = Vocabulary(
         "reasoning_tokens": ("llm.token_count.completion_details.reasoning",),
         "output_audio_tokens": ("llm.token_count.completion_details.audio",),
         "cost": ("llm.cost.total",),
+        "parameters": ("llm.invocation_parameters", "embedding.invocation_parameters"),
     },
     groups={
         "llm.input_messages.": "input_messages",
@@ -51,7 +59,6 @@ VOCABULARY = Vocabulary(
         "embedding.embeddings.": "embeddings",
     },
     kept=(
-        "llm.invocation_parameters",
         "llm.tools.",
         "llm.function_call",
         "llm.prompt_template.",
@@ -83,6 +90,9 @@ _KINDS: dict[str, SpanKind] = {
 }
 
 
+# Quotes within the texts of a response are escaped, so that this finds none of them.
+_SERVICE_TIER = re.compile(r'"service_tier": ?"(\w{1,40})"')
+_FIRST_CHUNK = "First Token Stream Event"
 _TELLING = (
     "openinference.span.kind",
     "llm.model_name",
@@ -109,7 +119,38 @@ def decode(raw: RawSpan) -> Decoded:
     context = tuple(
         text for item in items_of(found.groups.get("documents")) for text in documents_of([item.get("document", item)])
     )
+    found.fields["first_token_s"] = first_event_s(raw, _FIRST_CHUNK)
+    _parameters(found)
+    if kind == "llm":
+        _priced(found)
     return assemble(raw, found, kind, prompt=_prompt(found, kind), response=_response(found, kind), context=context)
+
+
+def _parameters(found: Sorted) -> None:
+    """Keeps the parameters; a call that failed names its model only there."""
+    value = found.fields.get("parameters")
+    if value in (None, ""):
+        return
+    found.rest["llm.invocation_parameters"] = value
+    if "model" not in found.fields and "requested_model" not in found.fields:
+        given = try_json(value)
+        if isinstance(given, Mapping) and isinstance(given.get("model"), str):
+            found.fields["requested_model"] = given["model"]
+
+
+def _priced(found: Sorted) -> None:
+    """What only the provider's own response tells of the price."""
+    value = found.fields.get("output")
+    if not isinstance(value, str):
+        return
+    tier = _SERVICE_TIER.search(value)
+    if tier is not None:
+        found.fields["service_tier"] = tier.group(1)
+    if "cache_write_tokens" in found.fields and "ephemeral_1h_input_tokens" in value:
+        given = try_json(value)
+        counts = usage_of(given.get("usage")) if isinstance(given, Mapping) else {}
+        if "cache_write_1h_tokens" in counts:
+            found.fields["cache_write_1h_tokens"] = counts["cache_write_1h_tokens"]
 
 
 def _prompt(found: Sorted, kind: SpanKind) -> tuple[Message, ...]:
@@ -156,10 +197,12 @@ def _messages(found: Sorted, group: str, role: str) -> tuple[Message, ...]:
 def _unwrapped(message: dict[str, Any]) -> dict[str, Any]:
     plain = {name: value for name, value in message.items() if name not in ("contents", "tool_calls")}
     contents = message.get("contents")
+    calls = message.get("tool_calls")
     if isinstance(contents, list):
+        if calls:  # the calls again, as the provider's content blocks
+            contents = [part for part in contents if not (isinstance(part, dict) and "tool_call" in part)]
         parts = [part.get("message_content", part) if isinstance(part, dict) else part for part in contents]
         plain["content"] = [*([plain["content"]] if plain.get("content") else []), *parts]
-    calls = message.get("tool_calls")
     if isinstance(calls, list):
         plain["tool_calls"] = [call.get("tool_call", call) if isinstance(call, dict) else call for call in calls]
     return plain
