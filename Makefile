@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format types imports bench bench-peers wheel clean
+.PHONY: help demo test test-slow lint format types imports bench bench-peers clients wheel clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,8 +16,11 @@ help: ## what can be made
 demo: $(VENV)/.runtime ## load the packaged real sample, run every job over it, serve the dashboard
 	$(BIN)/llmops-monitor demo $(DEMO_FLAGS)
 
-test: $(VENV)/.development ## all tests but the slow ones
+test: $(VENV)/.development clients ## all tests but the slow ones
 	$(PYTEST) -n $(WORKERS) $(PYTEST_FLAGS)
+
+clients: $(VENV)/.development ## the real clients that tests run, in an environment of their own
+	$(BIN)/python -c 'from tests.client_runs import python_of_clients; python_of_clients()'
 
 test-slow: $(VENV)/.development ## calibration, soak and fault tests that run for minutes
 	$(PYTEST) -m slow $(PYTEST_FLAGS)
@@ -51,7 +54,7 @@ wheel: $(VENV)/.development ## build the wheel and try it, installed, in an envi
 	sh tests/smoke_wheel.sh "$(PYTHON)"
 
 clean: ## remove what was made, but not your stores
-	rm -rf $(VENV) .venv-peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-clients build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
