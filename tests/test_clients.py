@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +15,10 @@ from tests.client_runs import CLIENTS, PAGE, SCRIPTS, Client
 
 
 @pytest.fixture
-def sqlite_store(tmp_path: Path, sqlite_template: Path) -> Iterator[Store]:
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     path = tmp_path / "clients.db"
     shutil.copy(sqlite_template, path)
-    opened = Store(f"sqlite:///{path}")
-    yield opened
-    opened.close()
+    return f"sqlite:///{path}"
 
 
 @cache
@@ -45,9 +42,10 @@ def cell_of(client: Client, name: str) -> str:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_calls_of_a_real_client_arrive_as_documented(script: str, sqlite_store: Store) -> None:
-    settings = Settings(database_url=str(sqlite_store.engine.url), secret_key="a key for tests")
-    arrived = client_runs.run(script, sqlite_store, settings)
+def test_calls_of_a_real_client_arrive_as_documented(script: str, sqlite_url: str) -> None:
+    store = Store(sqlite_url)
+    arrived = client_runs.run(script, store, Settings(database_url=sqlite_url, secret_key="a key for tests"))
+    store.close()
     assert (arrived.rejected, arrived.unmapped) == (0, {})
     mine = [client for client in CLIENTS if client.script == script]
     assert len(arrived.calls) == sum(len(client.calls) for client in mine)

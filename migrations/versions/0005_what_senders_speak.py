@@ -15,7 +15,9 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("sender") as batch_op:
         batch_op.add_column(sa.Column("lost", sa.BigInteger(), server_default="0", nullable=False))
-        batch_op.add_column(sa.Column("dialects", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True))
+        batch_op.add_column(
+            sa.Column("dialects", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True)
+        )
 
 
 def downgrade() -> None:
