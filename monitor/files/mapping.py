@@ -21,7 +21,7 @@ from typing import Any
 
 from monitor.clock import EPOCH
 from monitor.errors import InputError
-from monitor.files.fields import add_feedback, as_call_record, is_absent
+from monitor.files.fields import STRUCTURED, add_feedback, as_call_record, is_absent
 from monitor.ingest.call_record import KNOWN
 from monitor.ingest.values import decode_json, number, try_json
 
@@ -183,6 +183,8 @@ class RowMapping:
             value = rule.value(row)
             if value is None:
                 continue
+            if cells and rule.field in STRUCTURED:
+                value = try_json(value)
             prefix, _, rest = rule.field.partition(".")
             if rest and prefix == "tags":
                 tags[rest] = value

@@ -38,8 +38,8 @@ def _finish(record: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
         record["status"] = "ok"
     _count_parts(record)
     answer = try_json(record.get("response"))
-    if isinstance(answer, Mapping) and not ({"role", "content", "tool_calls"} & answer.keys()):
-        record["response"] = record["response"] if isinstance(record["response"], str) else [answer]
+    if _is_message(answer) or (isinstance(answer, list) and answer and all(map(_is_message, answer))):
+        record["response"] = answer  # blob storage keeps messages as texts
     _name_tags(record)
     _add_scores(record, row)
     return record
@@ -51,6 +51,10 @@ def _count_parts(record: dict[str, Any]) -> None:
         counted, more = number(record.get(whole)), number(record.get(part))
         if counted is not None and more:
             record[whole] = int(counted + more)
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, Mapping) and "role" in value
 
 
 def _name_tags(record: dict[str, Any]) -> None:
