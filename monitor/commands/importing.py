@@ -74,7 +74,11 @@ def rows_progress() -> Progress:
 @click.option("--dry-run", is_flag=True, help="Store nothing; show the call record of the first row as JSON.")
 @click.option("--restart", is_flag=True, help="Begin at the first row, also where an import was interrupted.")
 @click.option("--strict", is_flag=True, help="Exit code 1 where a row was rejected.")
-@click.option("--processes", type=click.IntRange(1, 64), help="Processes for a large file; default: one a processor.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    help="Processes that work on a file; default: one a processor for large files.",
+)
 @json_option
 def command(  # noqa: PLR0917 - click passes them by name
     files: tuple[Path, ...],
@@ -137,7 +141,7 @@ def _import(
     from rich.progress import TaskID
 
     from monitor import clock
-    from monitor.files.importing import Importer, usual_processes
+    from monitor.files.importing import Importer
     from monitor.identifiers import project_id
     from monitor.ingest import Ingester
     from monitor.migrate import upgrade
@@ -155,7 +159,7 @@ def _import(
             timezone,
             restart=restart,
             settings=settings,
-            processes=processes or usual_processes(),
+            processes=processes,
         )
         summaries = []
         with rows_progress() as progress:

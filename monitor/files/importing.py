@@ -76,7 +76,10 @@ class Summary:
 
 
 class Importer:
-    """Imports files into one project. With `settings` large files are worked on by as many `processes`."""
+    """Imports files into one project; with `settings`, which other processes need, by several of them.
+
+    `processes` is how many; None means one a processor for large files, and this one alone for others.
+    """
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class Importer:
         *,
         restart: bool = False,
         settings: Settings | None = None,
-        processes: int = 1,
+        processes: int | None = None,
     ) -> None:
         self._store = store
         self._ingester = ingester
@@ -148,8 +151,11 @@ class Importer:
     def _outcomes(
         self, file: LogFile, task: Task, chunks: Iterator[Chunk], stack: ExitStack
     ) -> Iterator[tuple[Chunk, Outcome]]:
-        if self._settings is not None and self._processes > 1 and file.size >= PARALLEL_BYTES:
-            workers = stack.enter_context(Workers(self._processes, self._settings, task))
+        count = self._processes
+        if count is None:
+            count = usual_processes() if file.size >= PARALLEL_BYTES else 1
+        if self._settings is not None and count > 1:
+            workers = stack.enter_context(Workers(count, self._settings, task))
             yield from workers.run(chunks)
             return
         for chunk in chunks:
