@@ -9,10 +9,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monitor.sdk import annotate, flush, init, log_call, log_feedback, lost, observe
+    from monitor.sdk import (
+        annotate,
+        flush,
+        init,
+        langchain_callback,
+        litellm_callback,
+        log_call,
+        log_feedback,
+        lost,
+        observe,
+        span,
+        wrap,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "annotate", "flush", "init", "log_call", "log_feedback", "lost", "observe"]
+__all__ = [
+    "__version__",
+    "annotate",
+    "flush",
+    "init",
+    "langchain_callback",
+    "litellm_callback",
+    "log_call",
+    "log_feedback",
+    "lost",
+    "observe",
+    "span",
+    "wrap",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ from monitor.ingest.feedback_record import feedback_fields
 from monitor.ingest.messages import answer_of, documents_of, messages_of
 from monitor.ingest.record_fields import RecordError, number_field, text_field, time_field, whole_field
 from monitor.ingest.tokens import Counts, disjoint
+from monitor.ingest.usage import counts_of
 from monitor.ingest.values import to_json, try_json, type_name
 from monitor.records import Feedback, Scalar, Span, SpanKind
 
@@ -43,7 +44,20 @@ _COUNTS = {
     "cache_write_input_tokens": "cache_write",
     "reasoning_tokens": "reasoning",
 }
-_OTHERS = ("id", "time", "kind", "prompt", "response", "context", "reference", "status", "error", "tags", "feedback")
+_OTHERS = (
+    "id",
+    "time",
+    "kind",
+    "usage",
+    "prompt",
+    "response",
+    "context",
+    "reference",
+    "status",
+    "error",
+    "tags",
+    "feedback",
+)
 _ESSENTIAL = ("prompt", "response", "model", "input_tokens", "output_tokens", "latency_s", "error")
 
 KNOWN = frozenset((*_TEXTS, *_NUMBERS, *_COUNTS, *_OTHERS, "attributes", "project"))
@@ -69,9 +83,12 @@ def read_call(record: Any, now: datetime, timezone: tzinfo | None = None) -> Dec
             fields[target] = value if type(value) is str else text_field(name, value)
     for name in _NUMBERS:
         fields[name] = number_field(name, record.get(name))
-    counts = Counts()
+    usage = record.get("usage")
+    counts = Counts() if usage in (None, "") else counts_of(usage)
     for name, target in _COUNTS.items():
-        setattr(counts, target, whole_field(name, record.get(name)))
+        count = whole_field(name, record.get(name))
+        if count is not None:
+            setattr(counts, target, count)
     fields["tokens"] = disjoint(counts)
     moment = record.get("time")
     fields["time"] = now if moment in (None, "") else time_field("time", moment, timezone)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from monitor.ingest.tokens import Counts
 from monitor.ingest.values import try_json, whole
 
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -112,6 +113,38 @@ def usage_of(value: Any) -> dict[str, int]:
         written = found.get("cache_write_tokens", 0)
         found["cache_write_tokens"] = written + both if apart else max(written, both)
     return found
+
+
+def counts_of(value: Any) -> Counts:
+    """The counts of a provider's own usage object, with how that provider counts cached tokens.
+
+    Where they are named beside the input (Anthropic, Bedrock) they come on top of it; where they are a detail of it
+    (OpenAI and those who copy its API, Gemini) they are part of it.
+    """
+    found = usage_of(value)
+    given = try_json(value)
+    on_top = isinstance(given, Mapping) and any(
+        given.get(name) is not None
+        for name in (
+            "cache_read_input_tokens",
+            "cache_creation_input_tokens",
+            "cacheReadInputTokens",
+            "cacheWriteInputTokens",
+        )
+    )
+    return Counts(
+        input=found.get("input_tokens"),
+        output=found.get("output_tokens"),
+        total=found.get("total_tokens"),
+        cache_read=found.get("cache_read_tokens"),
+        cache_write=found.get("cache_write_tokens"),
+        cache_write_1h=found.get("cache_write_1h_tokens"),
+        # Every answer of OpenAI counts audio; none of it says nothing of the call.
+        input_audio=found.get("input_audio_tokens") or None,
+        reasoning=found.get("reasoning_tokens"),
+        output_audio=found.get("output_audio_tokens") or None,
+        rule="exclusive" if on_top else "inclusive",
+    )
 
 
 def _flat(given: Mapping[str, Any], prefix: str, depth: int) -> dict[str, Any]:

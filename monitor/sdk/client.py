@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from monitor.clock import now
+from monitor.sdk.sampling import Sampling
 from monitor.sdk.sender import CALLS, FEEDBACK, QUEUE_RECORDS, Sender
 from monitor.sdk.snapshot import snapshot
 from monitor.sdk.transport import Transport
@@ -40,6 +41,8 @@ class CallFields(TypedDict, total=False):
     time: Any
     provider: str
     model: str
+    requested_model: str
+    service_tier: str
     prompt: Any
     response: Any
     context: Any
@@ -54,6 +57,7 @@ class CallFields(TypedDict, total=False):
     output_tokens: int
     cached_input_tokens: int
     reasoning_tokens: int
+    usage: Any
     cost_usd: float
     status: str
     error: str
@@ -63,11 +67,12 @@ class CallFields(TypedDict, total=False):
 
 
 class Client:
-    """A sender and what each call record gets where it does not say otherwise."""
+    """A sender, what each call record gets where it does not say otherwise, and which calls are reported."""
 
-    def __init__(self, sender: Sender, defaults: dict[str, str]) -> None:
+    def __init__(self, sender: Sender, defaults: dict[str, str], sample: float = 1.0) -> None:
         self.sender = sender
         self.defaults = defaults
+        self.sampling = Sampling(sample)
 
 
 _client: Client | None = None
@@ -81,19 +86,22 @@ def init(
     *,
     environment: str = "",
     release: str = "",
+    sample: float = 1.0,
     queue_records: int = QUEUE_RECORDS,
 ) -> None:
     """Says where calls are sent to. May be left out: then the environment counts.
 
     `project`, `endpoint` (default http://127.0.0.1:8050) and `api_key` fall back to MONITOR_PROJECT, MONITOR_ENDPOINT
-    and MONITOR_API_KEY. `environment` and `release` are put into each call that names none. At most `queue_records`
-    records wait in memory; more are lost, and counted. Called again, it first gives the old sender five seconds in the
-    background. A bad endpoint is logged and everything is then counted as lost.
+    and MONITOR_API_KEY. `environment` and `release` are put into each call that names none. `sample` is the share of
+    traces that is reported, beside all calls that failed or have feedback; shares of errors are then too large by
+    themselves, the tag `sdk.sample_rate` says by how much. At most `queue_records` records wait in memory; more are
+    lost, and counted. Called again, it first gives the old sender five seconds in the background. A bad endpoint is
+    logged and everything is then counted as lost.
     """
     global _client
     try:
         defaults = {"environment": environment, "release": release}
-        made = _make(endpoint, api_key, queue_records, {"project": project, **defaults})
+        made = _make(endpoint, api_key, queue_records, {"project": project, **defaults}, sample)
         with _client_lock:
             before, _client = _client, made
         if before is not None:
@@ -132,7 +140,8 @@ def submit_call(client: Client, record: dict[str, Any]) -> str:
     for name, value in client.defaults.items():
         record.setdefault(name, value)
     copy, size = snapshot(record)
-    client.sender.submit(CALLS, copy, size)
+    if client.sampling.takes(copy, size):
+        client.sender.submit(CALLS, copy, size)
     together = f"{record.get('trace_id') or ''}:{identifier}"
     return together if _NESTED_ID.match(together) else identifier
 
@@ -176,6 +185,9 @@ def log_feedback(
             "annotator_id": annotator_id,
             "project": client.defaults.get("project", ""),
         }
+        held = client.sampling.recall(id)
+        if held is not None:
+            client.sender.submit(CALLS, *held)
         copy, size = snapshot({key: item for key, item in record.items() if item is not None and item != ""})
         return client.sender.submit(FEEDBACK, copy, size)
     except Exception as error:
@@ -220,7 +232,7 @@ def _get() -> Client:
     return _client
 
 
-def _make(endpoint: str, api_key: str, queue_records: int, defaults: dict[str, str]) -> Client:
+def _make(endpoint: str, api_key: str, queue_records: int, defaults: dict[str, str], sample: float = 1.0) -> Client:
     defaults = {**defaults, "project": defaults.get("project") or os.environ.get("MONITOR_PROJECT", "")}
     transport = Transport(
         endpoint or os.environ.get("MONITOR_ENDPOINT", "") or DEFAULT_ENDPOINT,
@@ -229,6 +241,7 @@ def _make(endpoint: str, api_key: str, queue_records: int, defaults: dict[str, s
     return Client(
         Sender(transport, queue_records),
         {name: value for name, value in defaults.items() if value},
+        sample,
     )
 
 
@@ -244,6 +257,7 @@ def _after_fork() -> None:
     _client_lock = threading.Lock()
     if _client is not None:
         _client.sender.after_fork()
+        _client.sampling.after_fork()
 
 
 def _at_exit() -> None:

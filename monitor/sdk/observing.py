@@ -50,10 +50,25 @@ class Observation:
 
     def collect(self, item: Any) -> None:
         """Remembers a yielded item; after 10,000 the rest is left out."""
-        if self.first_s is None:
-            self.first_s = time.perf_counter() - self.started
+        self.arrived()
         if len(self.items) < MAX_COLLECTED:
             self.items.append(item)
+
+    def arrived(self) -> None:
+        """Says that a piece of the answer is there; the first one is timed."""
+        if self.first_s is None:
+            self.first_s = time.perf_counter() - self.started
+
+    def add(self, fields: CallFields) -> None:
+        """Adds fields; tags come beside those there are; never raises."""
+        try:
+            tags = fields.get("tags")
+            if isinstance(tags, dict):
+                self.fields["tags"] = {**self.fields.get("tags", {}), **tags}
+            fixed = {"tags", "id", "trace_id"}
+            self.fields.update({name: value for name, value in fields.items() if name not in fixed})
+        except Exception as problem:
+            client.failed(problem)
 
     def finish(self, output: Any = None, error: BaseException | None = None) -> None:
         """Reports the record; never raises."""
@@ -65,6 +80,19 @@ class Observation:
         except Exception as problem:
             client.failed(problem)
 
+    def _inherited(self) -> dict[str, Any]:
+        """Parent, session and user of the observation around this one; the session's and the user's are found above."""
+        found: dict[str, Any] = {}
+        above = self.parent
+        if above is not None:
+            found["parent_id"] = above.span_id
+        while above is not None:
+            for name in ("session_id", "user_id"):
+                if above.fields.get(name):
+                    found.setdefault(name, above.fields[name])
+            above = above.parent
+        return found
+
     def _report(self, output: Any, error: BaseException | None) -> None:
         kind = self.fields.get("kind") or ("chain" if self.has_call else "llm")
         record: dict[str, Any] = {
@@ -74,7 +102,7 @@ class Observation:
             "time": self.time,
             "latency_s": time.perf_counter() - self.started,
             "response": _text(output),
-            **({"parent_id": self.parent.span_id} if self.parent is not None else {}),
+            **self._inherited(),
             **({"time_to_first_token_s": self.first_s} if self.first_s is not None else {}),
             **self.fields,
         }
@@ -116,13 +144,7 @@ def annotate(**fields: Unpack[CallFields]) -> str:
     inner = current.get()
     if inner is None:
         return ""
-    try:
-        tags = fields.get("tags")
-        if isinstance(tags, dict):
-            inner.fields["tags"] = {**inner.fields.get("tags", {}), **tags}
-        inner.fields.update({name: value for name, value in fields.items() if name not in {"tags", "id", "trace_id"}})
-    except Exception as problem:
-        client.failed(problem)
+    inner.add(fields)
     return f"{inner.trace_id}:{inner.span_id}"
 
 
@@ -215,13 +237,13 @@ def _generator(function: Callable[..., Any], start: Start, capture: bool) -> Cal
                 except BaseException as thrown:
                     step = functools.partial(inner.throw, thrown)
         except StopIteration as stop:
-            observation.finish(_joined(observation.items) if capture else None)
+            observation.finish(joined(observation.items) if capture else None)
             return stop.value
         except GeneratorExit:
-            observation.finish(_joined(observation.items) if capture else None)
+            observation.finish(joined(observation.items) if capture else None)
             raise
         except BaseException as error:
-            observation.finish(_joined(observation.items) if capture else None, error)
+            observation.finish(joined(observation.items) if capture else None, error)
             raise
 
     return run
@@ -252,11 +274,11 @@ def _async_generator(function: Callable[..., Any], start: Start, capture: bool) 
                 except BaseException as thrown:
                     step = functools.partial(inner.athrow, thrown)
         except (StopAsyncIteration, GeneratorExit) as end:
-            observation.finish(_joined(observation.items) if capture else None)
+            observation.finish(joined(observation.items) if capture else None)
             if isinstance(end, GeneratorExit):
                 raise
         except BaseException as error:
-            observation.finish(_joined(observation.items) if capture else None, error)
+            observation.finish(joined(observation.items) if capture else None, error)
             raise
 
     return run
@@ -291,7 +313,7 @@ def _prompt(value: Any) -> Any:
     return _text(value)
 
 
-def _joined(items: list[Any]) -> Any:
+def joined(items: list[Any]) -> Any:
     """The answer as it was streamed: pieces of text joined, anything else as a list."""
     return "".join(items) if all(isinstance(item, str) for item in items) else items
 
