@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -61,3 +66,38 @@ def test_nothing_to_read_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixt
     assert cli.run(["score", str(tmp_path / "absent.csv")]) == 2
     assert cli.run(["score", str(write(tmp_path / "log.jsonl")), "--out", str(tmp_path / "no" / "folder")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_exports_of_other_tools_and_foreign_columns(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(
+        json.dumps({"id": "a", "question": "Why?", "reply": "I'm sorry, but I can't help with that."}) + "\n"
+    )
+    done = CliRunner().invoke(cli.commands, ["score", str(path), "--map", "response=reply"], standalone_mode=False)
+    assert json.loads(done.stdout)["signals"]["refusal"] is True
+    assert cli.run(["score", str(path), "--preset", "other"]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """200,000 rows take no more memory than 5,000."""
+
+    def peak(rows: int) -> int:
+        path, out = tmp_path / f"{rows}.jsonl", tmp_path / f"{rows}.out"
+        with path.open("w") as stream:
+            for number in range(rows):
+                row = {"id": str(number), "prompt": f"Where is parcel {number}?", "response": "It is near you."}
+                stream.write(json.dumps(row) + "\n")
+        process = subprocess.Popen([sys.executable, "-m", "monitor.cli", "score", str(path), "--out", str(out)])
+        watched, largest = psutil.Process(process.pid), 0
+        while process.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                largest = max(largest, watched.memory_info().rss)
+            time.sleep(0.05)
+        assert process.returncode == 0
+        with out.open() as stream:
+            assert sum(1 for _ in stream) == rows
+        return largest
+
+    assert peak(200_000) < peak(5_000) + 40 * 1024 * 1024

@@ -52,25 +52,39 @@ def rows_progress() -> Progress:
     return Progress("{task.description}", *columns, console=Console(stderr=True))
 
 
-@click.command("import", help="Import logs of calls: JSON (Lines or an array), CSV or Parquet, each also as .gz.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--project", help="Project the calls belong to (default: the one of the settings).")
-@database_option
-@click.option("--timezone", type=Timezone(), help="Zone of times that name none, such as Europe/Berlin or +02:00.")
-@click.option(
+rules_option = click.option(
     "--map",
     "rules",
     multiple=True,
     metavar="FIELD=COLUMN",
     help="Where a field comes from: model=request.model, latency_s=latency_ms/1000, environment:=production. Repeat.",
 )
-@click.option(
+preset_option = click.option(
     "--preset",
     default="auto",
     show_default=True,
     metavar="NAME",
     help="Whose export it is: langfuse, phoenix, helicone, openai, litellm; auto looks at the columns, none does not.",
 )
+
+
+def say_what_it_looks_like(log: LogFile, reading: Reading) -> None:
+    """Tells, on stderr, where a file was recognised as another tool's export."""
+    if reading.recognised and reading.preset is not None:
+        click.echo(
+            f"{log.path} looks like an export of {reading.preset.title} and is read as one "
+            f"(--preset {reading.preset.name}); --preset none reads it as call records.",
+            err=True,
+        )
+
+
+@click.command("import", help="Import logs of calls: JSON (Lines or an array), CSV or Parquet, each also as .gz.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--project", help="Project the calls belong to (default: the one of the settings).")
+@database_option
+@click.option("--timezone", type=Timezone(), help="Zone of times that name none, such as Europe/Berlin or +02:00.")
+@rules_option
+@preset_option
 @click.option("--dry-run", is_flag=True, help="Store nothing; show the call record of the first row as JSON.")
 @click.option("--restart", is_flag=True, help="Begin at the first row, also where an import was interrupted.")
 @click.option("--strict", is_flag=True, help="Exit code 1 where a row was rejected.")
@@ -102,12 +116,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     logs = [LogFile(path) for path in files]
     work = [(log, reading_of(log, rules, preset)) for log in logs]
     for log, reading in work:
-        if reading.recognised and reading.preset is not None:
-            click.echo(
-                f"{log.path} looks like an export of {reading.preset.title} and is read as one "
-                f"(--preset {reading.preset.name}); --preset none reads it as call records.",
-                err=True,
-            )
+        say_what_it_looks_like(log, reading)
     if dry_run:
         trials = [try_out(log, reading, clock.now(), timezone) for log, reading in work]
         print_json({"files": [asdict(trial) for trial in trials]})

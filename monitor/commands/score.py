@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from monitor.commands.importing import Timezone, rows_progress
+from monitor.commands.importing import (
+    Timezone,
+    preset_option,
+    rows_progress,
+    rules_option,
+    say_what_it_looks_like,
+)
 
 if TYPE_CHECKING:
     from monitor.files import LogFile
+    from monitor.files.log_file import Convert
     from monitor.records import Span
     from monitor.settings import Settings
 
@@ -26,18 +33,23 @@ BATCH_ROWS = 200
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to stdout.")
 @click.option("--timezone", type=Timezone(), help="Zone of times that name none, such as Europe/Berlin or +02:00.")
-def command(file: Path, out: Path | None, timezone: tzinfo | None) -> int:
+@rules_option
+@preset_option
+def command(file: Path, out: Path | None, timezone: tzinfo | None, rules: tuple[str, ...], preset: str) -> int:
     from monitor import clock
     from monitor.files import LogFile
+    from monitor.files.reading import reading_of
     from monitor.settings import Settings
 
     settings = Settings()
     log = LogFile(file)
+    reading = reading_of(log, rules, preset)
+    say_what_it_looks_like(log, reading)
     scored = 0
     with ExitStack() as stack, rows_progress() as progress:
         stream = sys.stdout if out is None else stack.enter_context(_opened(out))
         task = progress.add_task(file.name, total=max(log.size, 1), rows=0)
-        for batch in _batches(log, settings, clock.now(), timezone, progress.console):
+        for batch in _batches(log, reading.convert, settings, clock.now(), timezone, console=progress.console):
             _write(stream, batch, settings)
             scored += len(batch)
             progress.update(task, completed=log.position, rows=scored)
@@ -57,7 +69,7 @@ def _opened(out: Path) -> TextIO:
 
 
 def _batches(
-    log: LogFile, settings: Settings, now: datetime, timezone: tzinfo | None, console: Any
+    log: LogFile, convert: Convert, settings: Settings, now: datetime, timezone: tzinfo | None, *, console: Any
 ) -> Iterator[list[tuple[str, Span]]]:
     """Rows as id (the line where the row has none) and call; bad rows are reported with their line."""
     from rich.markup import escape
@@ -69,7 +81,7 @@ def _batches(
     # What is scored is what would be stored: masked and cut. The key only makes pseudonyms, which no signal looks at.
     preparer = Preparer(settings, b"score")
     batch: list[tuple[str, Span]] = []
-    for row in log.rows():
+    for row in log.rows(convert):
         problem = row.problem
         if row.record is not None:
             try:
