@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import html
 
-from dashboards import cards, texts
+from dashboards import cards, claims, texts
 from dashboards.call_list import asked, feedback_text, here, signal_text, title_of
 from dashboards.filters import Request
 from monitor import wording
@@ -54,7 +54,10 @@ def layout(request: Request) -> Any:
             cards.heading(what, lead, _badges(detail)),
             html.Div(
                 [
-                    html.Div([_error(detail), _said(detail), _given(detail)], className="stack call-texts"),
+                    html.Div(
+                        [_error(detail), _said(detail), claims.card_of(detail.body), _given(detail)],
+                        className="stack call-texts",
+                    ),
                     html.Div(
                         [_facts(request, detail), _cost(detail), _feedback(detail), _signals(detail), _rest(detail)],
                         className="stack",

@@ -18,6 +18,7 @@ import monitor.enrich
 from monitor.contracts import Enricher, Kind, Signal, SignalValue, collect
 from monitor.records import HIDDEN, Message, Span, Tokens
 from monitor.settings import Settings
+from monitor.text.fingerprints import registered
 from monitor.vectors import DIMENSIONS
 
 ENRICHERS = collect(monitor.enrich, Enricher)
@@ -137,17 +138,28 @@ def test_any_text_is_borne(prompt: str, response: str, reason: str) -> None:
         check(enricher, [call(prompt, response, finish_reason=reason)])
 
 
-def test_every_declared_signal_is_emitted_for_some_call(enricher: Enricher) -> None:
-    rich = call(
+RICH = [
+    call(
         PROSE,
         PROSE,
         time_to_first_token_s=0.1,
         finish_reason="stop",
-        context=(PROSE,),
         tokens=Tokens(input_uncached=10, input_cache_read=5, output_text=5),
-    )
-    (answer,) = compute(enricher, [rich])
-    assert set(answer) == {signal.name for signal in enricher.signals}
+        context=(PROSE,),
+        reference=("The invoice of March is higher because 2 people were added.",),
+    ),
+    call(
+        "What changed in 2025? Why did the invoice change? Answer in at most 20 words.",
+        "I'm not sure what changed in 2025.\n```python\nprint('changed')\n```",
+    ),
+]
+
+
+def test_every_declared_signal_is_emitted_for_some_call(enricher: Enricher, tmp_path: Path) -> None:
+    protected = tmp_path / "protected.json"
+    protected.write_text(registered({"prose": PROSE}), encoding="utf-8")
+    answers = enricher.compute(RICH, Settings(protected_texts=protected))
+    assert set().union(*answers) == {signal.name for signal in enricher.signals}
 
 
 def test_the_same_call_gives_the_same_signals(enricher: Enricher) -> None:

@@ -131,7 +131,7 @@ reference = Enricher(
         Signal(
             "chrf",
             Kind.NUMBER,
-            "chrF",
+            "Letters in common with the reference (chrF)",
             "Sentence chrF2 against the best reference, 0 to 1 (as sacrebleu): sequences of one to six letters.",
             family="quality",
             good="up",

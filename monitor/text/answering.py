@@ -46,7 +46,7 @@ _DOUBTS = (
     ),
     rule(
         "guesses",
-        "i think|i believe|i guess|my guess|i assume|it's possible|it is possible|if i remember|if i recall",
+        "i think|i believe|i guess|my guess|best guess|i assume|it's possible|it is possible|if i remember|if i recall",
         r"\b(?:i (?:think|believe|guess|assume)|my (?:best )?guess|it(?:'s| is) possible that"
         r"|if i (?:remember|recall))\b",
     ),

@@ -73,7 +73,8 @@ def winnowed(hashes: Hashes) -> Hashes:
 def reproduced(text: str, known: Fingerprints) -> float | None:
     """Share of the words of a text that stand in runs shared with registered texts; None below five words.
 
-    A run goes from the first to the last shared hash that lie no further apart than a window. The first 5,000 words.
+    A run goes from the first to the last shared hash that lie no further apart than a window; up to three words at each
+    of its ends may stay uncounted. The first 5,000 words.
     """
     words = words_of(text)[:_ANSWER_WORDS]
     if len(words) < RUN:

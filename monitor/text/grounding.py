@@ -16,14 +16,25 @@ import functools
 import json
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from monitor.text.form import code_blanked
-from monitor.text.words import STOP_WORDS, TOKEN, fold, is_near, sentences, stem, tokens, with_figures, word_set
+from monitor.text.words import (
+    STOP_WORDS,
+    TOKEN,
+    fold,
+    is_near,
+    sentences,
+    stem,
+    tokens,
+    with_figures,
+    word_set,
+    words_in,
+)
 
 THRESHOLD = 0.5
 """Below this support a claim, or an answer, is called unsupported."""
@@ -51,7 +62,7 @@ _ANSWER_CHARACTERS = 8_000
 _QUESTION_CHARACTERS = 2_000
 _CLAIMS = 60
 _NEAR = 12
-_PLACES = 20
+_PLACES = 6
 _LEAST_ALIKE = 4
 
 _YES_NO = re.compile(
@@ -63,9 +74,8 @@ _NUMBER_ASKED = re.compile(
 )
 _PERSON_ASKED = re.compile(r"\b(?:who|whom|whose)\b")
 _CHOICE_ASKED = re.compile(r"\w,? or \w")
-_YES_OR_NO = word_set("yes no")
 _DENIALS = word_set(
-    "not no never neither nor none nobody nothing without cannot isn't aren't wasn't weren't don't doesn't didn't "
+    "not never neither nor none nobody nothing without cannot isn't aren't wasn't weren't don't doesn't didn't "
     "hasn't haven't hadn't can't couldn't won't wouldn't"
 )
 _ABSOLUTES = word_set("only both all always never also same different")
@@ -85,13 +95,18 @@ _NO_CLAIM = re.compile(
     r"|^\W*(?:sure|of course|certainly|great question|i hope|hope this|let me know|feel free|please|thank|hello|hi\b"
     r"|sorry|i'm sorry|here (?:is|are)\b)"
 )
+# One of these words is in all of them.
+_NO_CLAIM_WORDS = _DENIALS | word_set(
+    "no insufficient enough lack lacks sure of certainly great i hope let feel please thank thanks hello hi sorry i'm "
+    "here"
+)
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of an answer: where it stands, its support (0 to 1), and the words that are nowhere in the context.
+class Claim(NamedTuple):
+    """A sentence of an answer: where it stands, its support (0 to 1), and which of its words the context does not have.
 
-    `missing` holds start and end in the answer.
+    `missing` counts words from the beginning of the sentence, first and behind the last of each; `unsupported` turns
+    them into places of the answer.
     """
 
     start: int
@@ -102,14 +117,23 @@ class Claim:
 
 
 class Word(NamedTuple):
-    """A word of an answer, folded, with its stem (figures for number words)."""
+    """A word that says something about the matter: its stem (the figure of number words) and its place among the words.
 
-    text: str
+    A number in several words goes from `first` to the word before `after`.
+    """
+
     stem: str
-    start: int
-    end: int
+    first: int
+    after: int
     is_name: bool
     is_number: bool
+
+
+class Sentence(NamedTuple):
+    """All words of a sentence, folded, and those with content."""
+
+    texts: list[str]
+    content: list[Word]
 
 
 class Source:
@@ -172,8 +196,11 @@ class Source:
         return found
 
     def _near_place(self, place: int) -> int:
-        around = range(place - _NEAR, place + _NEAR + 1)
-        return sum(any(other in around for other in places) for places in self._asked_places)
+        found = 0
+        for places in self._asked_places:
+            after = bisect_left(places, place - _NEAR)
+            found += after < len(places) and places[after] <= place + _NEAR
+        return found
 
     @functools.cached_property
     def _asked_places(self) -> list[list[int]]:
@@ -190,26 +217,33 @@ def claims(answer: str, source: Source) -> list[Claim]:
 
     Questions, courtesies and admissions of not knowing are left out.
     """
-    text = answer[:_ANSWER_CHARACTERS]
-    if "```" in text:
-        text = code_blanked(text)
+    text = _prose(answer)
     found = []
     for start, end in sentences(text)[:_CLAIMS]:
-        if text[start:end].rstrip().endswith("?") or _NO_CLAIM.search(fold(text[start:end])):
+        piece = text[start:end]
+        sentence = read(piece)
+        if piece.rstrip().endswith("?") or _claims_nothing(piece, sentence):
             continue
-        words = words_of(text, start, end)
-        new = [word for word in words if is_content(word) and word.stem not in source.asked]
-        missing = [word for word in new if not source.known(word.stem)]
+        missing = [word for word in sentence.content if word.stem not in source.asked and not source.known(word.stem)]
         found.append(
             Claim(
                 start,
                 end,
-                support(describe(words, source)),
-                tuple((word.start, word.end) for word in missing),
+                support(describe(sentence, source)),
+                tuple((word.first, word.after) for word in missing),
                 any(word.is_number for word in missing),
             )
         )
     return found
+
+
+def _prose(answer: str) -> str:
+    text = answer[:_ANSWER_CHARACTERS]
+    return code_blanked(text) if "```" in text else text
+
+
+def _claims_nothing(piece: str, sentence: Sentence) -> bool:
+    return not _NO_CLAIM_WORDS.isdisjoint(sentence.texts) and _NO_CLAIM.search(fold(piece)) is not None
 
 
 def groundedness(found: Sequence[Claim]) -> float:
@@ -221,54 +255,54 @@ def groundedness(found: Sequence[Claim]) -> float:
     return (sum(supports) / len(supports) + min(supports)) / 2
 
 
-def words_of(text: str, start: int, end: int) -> list[Word]:
-    """The words of a piece of a text; number words that belong together are one."""
-    matches = list(TOKEN.finditer(text, start, end))
-    written = [match[0] for match in matches]
-    folded = [word.lower() if word.isascii() else fold(word) for word in written]
-    return [
-        Word(
-            folded[first],
-            token,
-            matches[first].start(),
-            matches[after - 1].end(),
-            written[first][0].isupper(),
-            written[first][0].isdigit(),
-        )
+def unsupported(answer: str, claim: Claim) -> list[tuple[int, int]]:
+    """Start and end in the answer of the words of a claim that the context does not have; neighbours are joined."""
+    places = [match.span() for match in TOKEN.finditer(_prose(answer), claim.start, claim.end)]
+    found: list[tuple[int, int]] = []
+    for first, after in claim.missing:
+        start, end = places[first][0], places[after - 1][1]
+        if found and not answer[found[-1][1] : start].strip():
+            start = found.pop()[0]
+        found.append((start, end))
+    return found
+
+
+def read(text: str) -> Sentence:
+    """A sentence as its words; number words that belong together are one word."""
+    written = words_in(text)
+    folded = [word.lower() for word in written] if text.isascii() else [fold(word) for word in written]
+    content = [
+        Word(token, first, after, written[first][0].isupper(), written[first][0].isdigit())
         for first, after, token in with_figures(folded)
+        if folded[first] not in _SMALL and token not in _SMALL_STEMS
     ]
+    return Sentence(folded, content)
 
 
-def is_content(word: Word) -> bool:
-    """Whether a word says something about the matter."""
-    return word.text not in _SMALL and word.stem not in _SMALL_STEMS
-
-
-def describe(words: Sequence[Word], source: Source) -> list[float]:
+def describe(sentence: Sentence, source: Source) -> list[float]:
     """What is seen of a claim, in the order of `FEATURES`."""
-    content = [word for word in words if is_content(word)]
+    texts, content = set(sentence.texts), sentence.content
     new = [word for word in content if word.stem not in source.asked]
     missing = [word for word in new if not source.known(word.stem)]
     there = [token for word in new if (token := source.known(word.stem))]
-    texts = {word.text for word in words}
-    says_yes_or_no = bool(words) and words[0].text in _YES_OR_NO
+    says_yes_or_no = sentence.texts[:1] in (["yes"], ["no"])
     echoes = not new and not says_yes_or_no
     couples = list(pairwise(new))
     apart = sum(not source.are_together(one.stem, other.stem) for one, other in couples)
     return [
         len(missing) / max(1, len(new)),
         float(any(word.is_number for word in missing)),
-        float(any(word.is_name and word is not words[0] for word in missing)),
+        float(any(word.is_name and word.first for word in missing)),
         float(echoes and not source.wants_choice),
         float(echoes and source.wants_choice),
         float(says_yes_or_no),
         float(says_yes_or_no != source.wants_yes_or_no),
         source.near_the_question(there),
         apart / max(1, len(couples)),
-        float(not _DENIALS.isdisjoint(texts - _YES_OR_NO) or ("no" in texts and not says_yes_or_no)),
+        float(not _DENIALS.isdisjoint(texts) or ("no" in texts and not says_yes_or_no)),
         float(not _ABSOLUTES.isdisjoint(texts)),
         float(not _COMPARED.isdisjoint(texts)),
-        float(source.wants_number and not any(word.stem[0].isdigit() for word in words)),
+        float(source.wants_number and not any(word.stem[0].isdigit() for word in content)),
         float(source.wants_name and not any(word.is_name for word in new or content)),
     ]
 

@@ -51,6 +51,7 @@ _NUMBER_WORDS = _UNITS.keys() | _TENS.keys() | _SCALES.keys()
 
 # A number with its separators; a letter of a script without blanks; a word.
 TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+(?:['’][^\W\d_]+)*")
+_ASCII_TOKEN = re.compile(r"[a-zA-Z]+(?:'[a-zA-Z]+)*|\d+(?:[.,]\d+)*")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _BETWEEN_SENTENCES = re.compile(
     r"(?<=[^A-Z\s.][.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[^\W_a-z])"
@@ -78,9 +79,14 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return [(one, other) for one, other in found if TOKEN.search(text, one, other)]
 
 
+def words_in(text: str) -> list[str]:
+    """The words and numbers of a text, as they are written."""
+    return (_ASCII_TOKEN if text.isascii() else TOKEN).findall(text)
+
+
 def tokens(text: str) -> list[str]:
     """The stems of all words of a text, in order, and its numbers as figures ("twenty-one" and "21st" are 21)."""
-    words = TOKEN.findall(fold(text))
+    words = words_in(fold(text))
     if _NUMBER_WORDS.isdisjoint(words) and _SUFFIXES.isdisjoint(words):
         return list(map(stem, words))
     return [stem_of for _, _, stem_of in with_figures(words)]
@@ -157,8 +163,8 @@ _ENDINGS = (
     ("ings", ""),
     ("ing", ""),
     ("edly", ""),
-    ("ied", "i"),
-    ("ies", "i"),
+    ("ied", "y"),
+    ("ies", "y"),
     ("ed", ""),
     ("ly", ""),
     ("sses", "ss"),
@@ -179,8 +185,18 @@ def is_near(one: str, other: str) -> bool:
     shorter = min(len(one), len(other))
     if shorter < 5 or one[0] != other[0] or one[0].isdigit():
         return False
-    allowed = 2 if shorter >= 9 else 1
-    return abs(len(one) - len(other)) <= allowed and _distance(one, other, allowed) <= allowed
+    longer, allowed = max(len(one), len(other)), 2 if shorter >= 9 else 1
+    if longer - shorter > allowed:
+        return False
+    ahead = 0
+    while ahead < shorter and one[ahead] == other[ahead]:
+        ahead += 1
+    behind = 0
+    while behind < shorter - ahead and one[-1 - behind] == other[-1 - behind]:
+        behind += 1
+    if ahead + behind >= longer - 1:
+        return True
+    return allowed == 2 and ahead >= 3 and _distance(one, other, allowed) <= allowed
 
 
 def _distance(one: str, other: str, allowed: int) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 DATA = Path(__file__).parent.parent / "data"
 
 
@@ -32,8 +34,9 @@ def auc(scores: Iterable[tuple[float, bool]]) -> float:
 def _above(wanted: Sequence[float], others: Sequence[float]) -> float:
     if not wanted or not others:
         return math.nan
-    won = sum((one > other) + 0.5 * (one == other) for one in wanted for other in others)
-    return won / (len(wanted) * len(others))
+    against = np.sort(others)
+    below, not_above = np.searchsorted(against, wanted, "left"), np.searchsorted(against, wanted, "right")
+    return float((below + not_above).sum() / 2 / (len(wanted) * len(others)))
 
 
 def auc_within(scores: Iterable[tuple[float, bool, int]]) -> tuple[float, dict[int, tuple[float, int, int]]]:

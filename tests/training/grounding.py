@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from monitor.text import grounding
-from monitor.text.words import sentences
+from monitor.text.words import TOKEN, sentences
 from tests.quality.answer_forms import in_a_sentence, with_lead
 from tests.quality.measures import rows
 
@@ -48,14 +48,15 @@ def _cut_down(row: dict[str, Any]) -> list[str]:
     """The longest run of words of an answer that the question does not hold."""
     source = grounding.Source([row["context"]], row["prompt"])
     answer = row["response"]
+    places = [match.span() for match in TOKEN.finditer(answer)]
     runs: list[list[grounding.Word]] = [[]]
-    for word in grounding.words_of(answer, 0, len(answer)):
-        if not grounding.is_content(word) or word.stem in source.asked:
+    for word in grounding.read(answer).content:
+        if word.stem in source.asked:
             runs.append([])
         else:
             runs[-1].append(word)
     longest = max(runs, key=len)
-    return [answer[longest[0].start : longest[-1].end]] if longest else []
+    return [answer[places[longest[0].first][0] : places[longest[-1].after - 1][1]]] if longest else []
 
 
 def _swapped(data: list[dict[str, Any]]) -> Iterator[tuple[str, str, str, bool, float]]:
@@ -97,7 +98,7 @@ def table(data: list[dict[str, Any]]) -> tuple[Any, Any, Any]:
     features, labels, weights = [], [], []
     for context, question, claim, is_supported, weight in examples(data):
         source = grounding.Source([context], question)
-        found = [grounding.describe(grounding.words_of(claim, start, end), source) for start, end in sentences(claim)]
+        found = [grounding.describe(grounding.read(claim[start:end]), source) for start, end in sentences(claim)]
         if found:
             features.append(np.mean(found, axis=0))
             labels.append(is_supported)
