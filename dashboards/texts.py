@@ -21,8 +21,15 @@ MASKS: dict[str, str] = {
     "IP": "network address",
     "SSN": "social security number",
     "SECRET": "key or password",
+    "NATIONAL_ID": "national identifier",
+    "BIRTH_DATE": "date of birth",
+    "ADDRESS": "postal address",
+    "NAME": "name of a person",
+    "AGE": "age",
+    "URL": "web address",
 }
-_MASK = re.compile(r"\[([A-Z][A-Z_]{1,30})\]")
+# The three letters behind a kind tell the values of a trace apart.
+_MASK = re.compile(rf"\[({'|'.join(MASKS)})(?:_[A-Z2-7]{{3}})?\]")
 # Characters that change how what follows is drawn: control characters and the overrides of writing direction.
 _UNSEEN = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\x80-\\x9f\\u202a-\\u202e\\u2066-\\u2069\\u200e\\u200f]")
 _ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant", "tool": "Tool"}
@@ -51,9 +58,7 @@ def _marked(text: str) -> list[Any]:
     place = 0
     text = visible(text)
     for match in _MASK.finditer(text):
-        kind = MASKS.get(match[1])
-        if kind is None:
-            continue
+        kind = MASKS[match[1]]
         if match.start() > place:
             parts.append(text[place : match.start()])
         parts.append(html.Mark(match[0], title=f"A {kind} stood here and was masked", className="mask"))

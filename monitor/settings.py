@@ -59,7 +59,9 @@ class Settings(BaseSettings):
         pattern="^(mask|off)$",
         description="mask: personal data and secrets are replaced before storing.",
     )
-    redaction_kinds: Names = _names("Kinds that are masked; empty means all.")
+    redaction_kinds: Names = _names(
+        "Kinds that are masked; empty means all but names of people, ages and web addresses (name, age, url)."
+    )
     redaction_off_projects: Names = _names("Projects whose text is stored as sent, unmasked.")
     default_region: str = Field("US", description="Region of telephone numbers written without a country code.")
     price_overrides: Path | None = Field(None, description="JSON file with own prices; they win over the catalogue.")

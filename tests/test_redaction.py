@@ -160,8 +160,8 @@ def test_only_the_kinds_of_the_settings_are_masked() -> None:
 
 
 def test_an_unknown_kind_is_said() -> None:
-    with pytest.raises(SettingsError, match="REDACTION_KINDS: name is not a kind"):
-        redactor(redaction_kinds=("email", "name"))
+    with pytest.raises(SettingsError, match="REDACTION_KINDS: nickname is not a kind"):
+        redactor(redaction_kinds=("email", "nickname"))
 
 
 def test_switched_off_masks_nothing() -> None:

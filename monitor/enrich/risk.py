@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from monitor.contracts import Enricher, Kind, Signal, SignalValue
 from monitor.records import HIDDEN
-from monitor.redaction import PLACEHOLDER, Redactor
+from monitor.redaction import KINDS, PLACEHOLDER, Redactor
 from monitor.text.injection import THRESHOLD, injection_score, is_indirect_injection
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from monitor.settings import Settings
 
 _SECRET = "secret"  # noqa: S105
+_NAME = "name"
+_LOOKED_FOR = tuple(kind for kind in KINDS if kind not in ("url", "age"))
+_NOT_PERSONAL = frozenset((_SECRET, _NAME, "url", "age"))
 _CHARACTERS = 20_000
 _OUTSIDE_ROLES = frozenset(("tool", "function", "ipython"))
 _OWN_ROLES = frozenset(("system", "developer", "assistant", "model", "ai"))
@@ -30,8 +33,8 @@ def _compute(calls: Sequence[Span], settings: Settings) -> list[dict[str, Signal
 def _redactor(region: str) -> Redactor:
     from monitor.settings import Settings
 
-    # All kinds, whatever is masked: what was stored unmasked must be seen.
-    return Redactor(Settings.model_construct(default_region=region))
+    # Whatever is masked: what was stored unmasked must be seen.
+    return Redactor(Settings.model_construct(default_region=region, redaction_kinds=_LOOKED_FOR))
 
 
 def _risks(call: Span, redactor: Redactor) -> dict[str, SignalValue]:
@@ -41,7 +44,7 @@ def _risks(call: Span, redactor: Redactor) -> dict[str, SignalValue]:
     prompts = [message.content for message in call.prompt if message.content and message.content != HIDDEN]
     if prompts:
         kinds = _kinds(prompts, redactor)
-        values["prompt_personal_data"] = bool(kinds - {_SECRET})
+        values["prompt_personal_data"] = bool(kinds - _NOT_PERSONAL)
         written = _written_by_user(call.prompt)
         if written is not None:
             score = injection_score(written)
@@ -50,7 +53,8 @@ def _risks(call: Span, redactor: Redactor) -> dict[str, SignalValue]:
         known, secret = True, secret or _SECRET in kinds
     if call.has_response:
         kinds = _kinds([call.response], redactor)
-        values["personal_data"] = bool(kinds - {_SECRET})
+        values["personal_data"] = bool(kinds - _NOT_PERSONAL)
+        values["person_named"] = _NAME in kinds
         known, secret = True, secret or _SECRET in kinds
     if known:
         values["secret"] = secret
@@ -90,14 +94,13 @@ def _from_outside(call: Span) -> list[str]:
 
 
 _FOUND = (
-    "Names and postal addresses are not found; a placeholder such as [EMAIL] that the application wrote itself "
-    "counts. First "
-    "20,000 characters of each text."
+    "Addresses of public places and dates of birth in biographies count too, and so does a placeholder such as [EMAIL] "
+    "that the application wrote itself. First 20,000 characters of each text."
 )
-
 _ATTACKS = (
     "Tried is not won. Ways of attack unlike those of the training data are missed more often "
-    "(docs/models/injection.md), other languages but for a few phrases; texts about attacks and elaborate role play may be found."
+    "(docs/models/injection.md), other languages but for a few phrases; texts about attacks and elaborate role play "
+    "may be found."
 )
 
 risk = Enricher(
@@ -108,9 +111,8 @@ risk = Enricher(
             "personal_data",
             Kind.FLAG,
             "Personal data in answers",
-            "The response has an e-mail address, telephone, card, account or social security number or IP "
-            "address, masked "
-            "or not.",
+            "The response has an e-mail or postal address, a telephone, card, account or IP number, a national "
+            "identifier or a date of birth, masked or not.",
             family="safety",
             good="down",
             relevant=0.01,
@@ -120,13 +122,22 @@ risk = Enricher(
             "prompt_personal_data",
             Kind.FLAG,
             "Personal data in prompts",
-            "What was sent to the model has an e-mail address, telephone, card, account or social security "
-            "number or IP "
-            "address, masked or not.",
+            "What was sent to the model has an e-mail or postal address, a telephone, card, account or IP number, a "
+            "national identifier or a date of birth, masked or not.",
             family="safety",
             good="down",
             relevant=0.02,
             misleads=_FOUND,
+        ),
+        Signal(
+            "person_named",
+            Kind.FLAG,
+            "People named in answers",
+            "The response names a person (titles, introductions, 7,200 first names of 18 countries).",
+            family="safety",
+            relevant=0.05,
+            misleads="Finds three names in five in letters and addresses and one in four in comments from the web "
+            "(docs/models/personal_data.md), and takes some places and works for people; public figures count.",
         ),
         Signal(
             "secret",

@@ -1,4 +1,4 @@
-"""Personal numbers in text: cards, bank accounts, social security numbers, IP and telephone addresses.
+"""Personal numbers in text: cards, bank accounts, social security numbers, IP addresses.
 
 A number is only taken for one of these where its check digits, its grouping or the words before it say so: plain
 counts, dates, versions, ISBNs, order numbers, lists of numbers and UUIDs are left alone.
@@ -62,40 +62,21 @@ _IPV6_MARK = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _IPV6_CHARACTERS = frozenset("0123456789abcdefABCDEF:")
 _IPV6_GLOBAL = re.compile(r"(?:2[0-9a-f]{3}|3[0-9a-f]{3}|f[cd][0-9a-f]{2}|fe80):", re.IGNORECASE)
 
-_PHONE = re.compile(
-    r"(?<![\w.,/=#$€£-])(?:[+] ?\(?\d|\([+]?\d|\d)(?:[ .\-/()\u00a0]{0,3}\d){6,16}"
-    r"(?: ?x\d{1,6}| ?ext\.? ?\d{1,6})?(?![\w%€$£]|[.,:/-]\d|-\w)"
-)
-_EXTENSION = re.compile(r" ?(?:x|ext\.?) ?\d+\Z")
-_DIGIT_GROUPS = re.compile(r"\d+")
-_DATE = re.compile(
-    r"(?:19|20)\d\d([-/. ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])(?!\d)"
-    r"|(?:0?[1-9]|[12]\d|3[01])([-/. ])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)\d\d(?!\d)"
-)
-_NORTH_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}\Z")
-_PHONE_WORDS = re.compile(
-    r"phone|\btel\b|tel[.:]|\bcall (?:me|us|him|her|at|on)|mobile|\bcell\b|\bfax\b|whats ?app|\bsms\b|text me|\bdial\b"
-    r"|reach (?:me|us|him|her)|hotline|telefon|\bhandy|rufnummer|t[ée]l[ée]phone|portable|tel[ée]fono|m[oó]vil|celular"
-    r"|cellulare|telefone|电话|手机|電話|номер|телефон|هاتف",
-    re.IGNORECASE,
-)
-_ISBN_WORDS = re.compile(r"isbn|ean\b|gtin|issn|doi", re.IGNORECASE)
 
-
-def _before(text: str, start: int) -> str:
+def before(text: str, start: int) -> str:
+    """The forty characters before a place."""
     return text[max(0, start - _CONTEXT_CHARACTERS) : start]
 
 
-def find_cards(text: str) -> Iterator[Range]:
-    """Payment card numbers; rare lengths only after a word such as "card"."""
-    for match in _CARD.finditer(text):
+def find_cards(text: str, start: int, end: int) -> Iterator[Range]:
+    """Payment card numbers; rare lengths and issuers only after a word such as "card"."""
+    for match in _CARD.finditer(text, start, end):
         digits = re.sub(r"\D", "", match[0])
         usual = len(digits) in (14, 15, 16) or len(digits) != len(match[0])
         if (
-            _ISSUER.match(digits)
-            and luhn(digits)
+            luhn(digits)
             and len(set(digits)) > 1
-            and (usual or _CARD_WORDS.search(_before(text, match.start())))
+            and ((usual and _ISSUER.match(digits)) or _CARD_WORDS.search(before(text, match.start())))
         ):
             yield match.span()
 
@@ -111,20 +92,20 @@ def luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
-def find_ibans(text: str) -> Iterator[Range]:
+def find_ibans(text: str, start: int, end: int) -> Iterator[Range]:
     """Bank account numbers of the right length for their country whose check digits fit."""
-    for match in _IBAN.finditer(text):
+    for match in _IBAN.finditer(text, start, end):
         length = _IBAN_LENGTHS.get(match[0][:2].upper())
         if length is None:
             continue
-        end = match.start()
+        last = match.start()
         compact = ""
-        while len(compact) < length and end < match.end():
-            if text[end] != " ":
-                compact += text[end]
-            end += 1
-        if len(compact) == length and not text[end : end + 1].isalnum() and iban_fits(compact):
-            yield match.start(), end
+        while len(compact) < length and last < match.end():
+            if text[last] != " ":
+                compact += text[last]
+            last += 1
+        if len(compact) == length and not text[last : last + 1].isalnum() and iban_fits(compact):
+            yield match.start(), last
 
 
 def iban_fits(compact: str) -> bool:
@@ -132,23 +113,27 @@ def iban_fits(compact: str) -> bool:
     return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
 
 
-def find_ssns(text: str) -> Iterator[Range]:
+def find_ssns(text: str, start: int, end: int) -> Iterator[Range]:
     """US social security numbers: with dashes, or in another form after a word that says so."""
-    for match in _SSN.finditer(text):
-        if match[1] == "-" or _SSN_WORDS.search(_before(text, match.start())):
+    for match in _SSN.finditer(text, start, end):
+        if match[1] == "-" or _SSN_WORDS.search(before(text, match.start())):
             yield match.span()
 
 
-def find_ips(text: str) -> Iterator[Range]:
-    """IP addresses, but for loopback, unspecified and broadcast ones, and for what is rather a version number."""
-    for match in _IPV4.finditer(text):
+def find_ips(text: str, start: int, end: int) -> Iterator[Range]:
+    """IPv4 addresses, but for loopback, unspecified and broadcast ones, and for what is rather a version number."""
+    for match in _IPV4.finditer(text, start, end):
         address = match[0]
-        before = _before(text, match.start())
-        if address.startswith("127.") or address in ("0.0.0.0", "255.255.255.255") or _VERSION_WORDS.search(before):  # noqa: S104
+        context = before(text, match.start())
+        if address.startswith("127.") or address in ("0.0.0.0", "255.255.255.255") or _VERSION_WORDS.search(context):  # noqa: S104
             continue
-        if len(address) == 7 and not _IP_WORDS.search(before):
+        if len(address) == 7 and not _IP_WORDS.search(context):
             continue
         yield match.span()
+
+
+def find_ipv6(text: str) -> Iterator[Range]:
+    """IPv6 addresses that are neither loopback nor unspecified."""
     position = 0
     while mark := _IPV6_MARK.search(text, position):
         start, position = mark.span()
@@ -172,55 +157,3 @@ def _is_ipv6(candidate: str) -> bool:
     except ValueError:
         return False
     return not (address.is_loopback or address.is_unspecified)
-
-
-def find_phones(text: str, region: str) -> Iterator[Range]:
-    """Telephone numbers; those without a country code are read as numbers of the region."""
-    for match in _PHONE.finditer(text):
-        start, end = match.span()
-        candidate = match[0]
-        before = _before(text, start)
-        if _looks_like_phone(candidate, before, region):
-            end -= len(candidate) - len(candidate.rstrip(" .-/(\u00a0"))
-            yield start, end
-
-
-def _looks_like_phone(candidate: str, before: str, region: str) -> bool:
-    candidate = _EXTENSION.sub("", candidate)
-    groups = _DIGIT_GROUPS.findall(candidate)
-    digits = "".join(groups)
-    if _is_other_number(candidate, groups, digits) or _ISBN_WORDS.search(before):
-        return False
-    named = _PHONE_WORDS.search(before) is not None
-    if _NORTH_AMERICAN.match(candidate) and (named or region == "US" or candidate.startswith(("+", "("))):
-        return True
-    if candidate.startswith(("+", "(+")) or digits.startswith("00"):
-        number = "+" + digits.removeprefix("00")
-        return 8 <= len(digits) <= 17 and _plausible(number, None, strict=not named and len(groups) == 1)
-    if "." in candidate and not named:
-        return False
-    if named and (len(groups) > 1 or digits.startswith("0")):
-        return 7 <= len(digits) <= 13
-    return (named or len(groups) > 1) and _plausible(digits, region, strict=True)
-
-
-def _is_other_number(candidate: str, groups: list[str], digits: str) -> bool:
-    """Whether the form says date, years, list of numbers or ISBN-13."""
-    return (
-        len(set(digits)) < 3
-        or len(groups) > 7
-        or _DATE.search(candidate) is not None
-        or sum(len(group) == 1 for group in groups) > 1
-        or all(len(group) == 4 and group[:2] in ("19", "20") for group in groups)
-        or (digits[:3] in ("978", "979") and len(digits) == 13 and not candidate.startswith("+"))
-    )
-
-
-def _plausible(number: str, region: str | None, *, strict: bool) -> bool:
-    import phonenumbers
-
-    try:
-        parsed = phonenumbers.parse(number, region)
-    except phonenumbers.NumberParseException:
-        return False
-    return phonenumbers.is_valid_number(parsed) if strict else phonenumbers.is_possible_number(parsed)

@@ -193,7 +193,7 @@ INDIRECT: tuple[Rule, ...] = (
         "send|forward|exfiltrate|post|upload|email",
         r"\b(?:send|forward|exfiltrate|post|upload|e-?mail)(?: \w+){0,4} (?:conversation|chat history|messages?"
         r"|credentials?|passwords?"
-        r"|api keys?|secrets?|data|history|emails?|files?)(?: \w+){0,5} to (?:https?://|\S+@|\[email\])",
+        r"|api keys?|secrets?|data|history|emails?|files?)(?: \w+){0,5} to (?:https?://|\S+@|\[email)",
     ),
     rule("picture that carries data", "![", r"!\[[^\]\n]{0,80}\]\(https?://[^)\s]{1,200}[?&][^)\s]{0,100}=[{\[<$]"),
 )

@@ -22,7 +22,7 @@ _MIN_CONFIDENCE = 0.6
 _MIN_LETTERS = 12
 # In scripts where a character is a syllable or a word, and where few languages share the script, less is enough.
 _MIN_OTHER_LETTERS = 4
-_NOT_WORDS = re.compile(r"https?://\S+|@\S+|`[^`\n]*`|<[^>\n]{1,80}>|\[[A-Z]{2,6}\]|[0-9_#*|{}\[\]<>=/\\~^+]+")
+_NOT_WORDS = re.compile(r"https?://\S+|@\S+|`[^`\n]*`|<[^>\n]{1,80}>|\[[A-Z_]{2,12}(?:_[A-Z2-7]{3})?\]|[0-9_#*|{}\[\]<>=/\\~^+]+")
 # Labels of the identifier beside those of ISO 639-1, and what they are counted as.
 _ALIASES = {"arz": "ar", "ary": "ar", "yue": "zh", "wuu": "zh", "zxx": UNKNOWN}
 # Written forms that cannot be told apart reliably in a few sentences.
