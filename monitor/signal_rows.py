@@ -79,11 +79,14 @@ def signals_of(connection: Connection, row: Mapping[Any, Any]) -> dict[str, Any]
     """The signals of a row that has `SIGNAL_COLUMNS`, empty where it is not enriched; vectors as they are stored."""
     if row["signals"] is None:
         return {}
-    layout = _known.get(row["layout"]) or _read(connection, row["layout"])
-    return layout.unpack(row["signals"], row)
+    return layout_of(connection, row["layout"]).unpack(row["signals"], row)
 
 
-def _read(connection: Connection, identifier: int) -> Layout:
+def layout_of(connection: Connection, identifier: int) -> Layout:
+    """The layout of this number. Raises StoreError where it is not stored."""
+    known = _known.get(identifier)
+    if known is not None:
+        return known
     content = _stored(connection, identifier)
     if content is None:
         raise StoreError("The list of signals that a call was stored with is missing.")

@@ -85,6 +85,13 @@ def test_absent_false_and_zero_are_three_things() -> None:
         assert LAYOUT.unpack(LAYOUT.pack(signals, {}), {}) == signals
 
 
+@given(SIGNALS)
+def test_one_signal_is_read_as_all_of_them_are(signals: dict[str, Any]) -> None:
+    data = LAYOUT.pack(signals, {})
+    assert {name: LAYOUT.value(data, name) for name in signals} == LAYOUT.unpack(data, {})
+    assert LAYOUT.value(data, "never heard of " * 3) is None
+
+
 def test_a_flag_costs_two_bits_and_an_absent_signal_nothing_more() -> None:
     many = Layout({f"flag {number}": Kind.FLAG for number in range(100)})
     assert len(many.pack({}, {})) == len(many.pack({f"flag {number}": True for number in range(100)}, {})) == 27

@@ -21,9 +21,9 @@ from monitor.clock import from_microseconds
 from monitor.compression import decompress
 from monitor.contracts import Kind
 from monitor.identifiers import id_floor, id_time, unpack_identifier
-from monitor.queries.conditions import ENRICHMENT, FEEDBACK, SPAN, CallFilter, Where, where
+from monitor.queries.conditions import ENRICHMENT, FEEDBACK, SPAN, CallFilter, Where, meets, where
 from monitor.records import Body, Message
-from monitor.signal_rows import SIGNAL_COLUMNS, signals_of
+from monitor.signal_rows import SIGNAL_COLUMNS, layout_of, signals_of
 from monitor.store import Store, table_of
 
 BODY = table_of(tables.Body)
@@ -238,12 +238,14 @@ class _Walk:
             yield from self._connection.execute(statement).scalars()
             return
         joined = SPAN.join(ENRICHMENT, and_(ENRICHMENT.c.project_id == SPAN.c.project_id, ENRICHMENT.c.id == SPAN.c.id))
-        statement = select(SPAN.c.id, *SIGNAL_COLUMNS).select_from(joined).where(*within).order_by(self._order)
-        with self._connection.execute(statement) as rows:
-            for row in rows.mappings():
-                signals = signals_of(self._connection, row)
-                if all(test(signals) for test in tests):
-                    yield row["id"]
+        columns = (SPAN.c.id, ENRICHMENT.c.layout, ENRICHMENT.c.signals)
+        with self._connection.execute(
+            select(*columns).select_from(joined).where(*within).order_by(self._order)
+        ) as rows:
+            for identifier, number, data in rows:
+                layout = layout_of(self._connection, number)
+                if all(meets(layout.value(data, test.name), test) for test in tests):
+                    yield identifier
 
 
 def _contains(body: Body, needle: str) -> bool:

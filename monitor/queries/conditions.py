@@ -17,10 +17,9 @@ look at a bounded number of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Text, and_, case, cast, exists, false, func, or_, select, true
@@ -37,8 +36,6 @@ SPAN = table_of(tables.Span)
 ENRICHMENT = table_of(tables.Enrichment)
 FEEDBACK = table_of(tables.Feedback)
 _SEGMENT = table_of(tables.Segment)
-
-SignalTest = Callable[[Mapping[str, Any]], bool]
 
 FEEDBACK_PREFIX = "feedback."
 _RANGE = re.compile(r"\s*([-+.\deE]*)\s*\.\.\s*([-+.\deE]*)\s*\Z")
@@ -120,14 +117,14 @@ class CallFilter:
 
 @dataclass(frozen=True)
 class Where:
-    """SQL conditions on the span table, and tests of the signals of those that meet them.
+    """SQL conditions on the span table, and conditions on the packed signals of those that meet them (`meets`).
 
     `heavy` where each row costs a look into another table.
     """
 
     clauses: tuple[ColumnElement[bool], ...]
     heavy: bool
-    tests: tuple[SignalTest, ...] = ()
+    tests: tuple[SignalCondition, ...] = ()
 
 
 def where(store: Store, project_id: int, wanted: CallFilter) -> Where:
@@ -137,7 +134,7 @@ def where(store: Store, project_id: int, wanted: CallFilter) -> Where:
         return Where((false(),), heavy=False)  # no stored text holds one, and PostgreSQL refuses it
     builder = _Builder(store, project_id)
     clauses: list[ColumnElement[bool]] = [SPAN.c.kind == "llm"]
-    tests: list[SignalTest] = []
+    tests: list[SignalCondition] = []
     if wanted.segment != WHOLE:
         clauses += builder.segment(wanted.segment)
     if wanted.status:
@@ -150,7 +147,7 @@ def where(store: Store, project_id: int, wanted: CallFilter) -> Where:
         clause = builder.signal(condition)
         if clause is None:
             builder.heavy = True
-            tests.append(partial(_signal_is, condition))
+            tests.append(condition)
         else:
             clauses.append(clause)
     return Where(tuple(clauses), builder.heavy, tuple(tests))
@@ -202,8 +199,9 @@ class _Builder:
         elif name in _NUMBER_COLUMNS:
             clause = _number_is(SPAN.c[name], condition)
         elif name in _TEXT_COLUMNS:
-            column = SPAN.c[name]
-            clause = column.is_not(None) if condition.value is None else column == condition.value
+            clause = _text_is(SPAN.c[name], condition)
+        elif name == "language":
+            clause = self._enriched(_text_is(ENRICHMENT.c.language, condition))
         elif name == "cost_usd":
             clause = self._enriched(_number_is(ENRICHMENT.c.cost_usd, condition))
         else:
@@ -255,8 +253,8 @@ class _Builder:
         return or_(of_call, SPAN.c.session_id.in_(of_sessions)) if of_sessions else of_call
 
 
-def _signal_is(condition: SignalCondition, signals: Mapping[str, Any]) -> bool:
-    value = signals.get(condition.name)
+def meets(value: Any, condition: SignalCondition) -> bool:
+    """True where the value of a packed signal, None where it is absent, is as a resolved condition says."""
     if value is None or isinstance(value, bytes):
         return value is not None and condition.measured
     if condition.value is not None:
@@ -295,6 +293,12 @@ def _feedback_is(condition: SignalCondition) -> ColumnElement[bool]:
     if condition.value in ("true", "false"):
         return or_(alike, FEEDBACK.c.value >= 0.5 if condition.value == "true" else FEEDBACK.c.value < 0.5)
     return or_(alike, _number_is(FEEDBACK.c.value, condition))
+
+
+def _text_is(text: Any, condition: SignalCondition) -> ColumnElement[bool]:
+    if condition.value is not None:
+        return and_(text == condition.value)
+    return and_(text.is_not(None)) if condition.measured else false()
 
 
 def _number_is(number: Any, condition: SignalCondition) -> ColumnElement[bool]:
