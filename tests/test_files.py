@@ -19,11 +19,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from monitor import cli, tables
+from monitor.clock import to_microseconds
 from monitor.errors import InputError
-from monitor.files import LogFile
+from monitor.files import LogFile, json_array
 from monitor.files import importing as file_import
 from monitor.files.importing import Importer, Summary
 from monitor.files.marks import read_mark
@@ -175,6 +178,57 @@ def test_the_own_name_of_a_field_wins(tmp_path: Path) -> None:
     write_jsonl(path, [{"question": "the title", "prompt": "the prompt"}])
     [row] = LogFile(path).rows()
     assert row.record == {"question": "the title", "prompt": "the prompt"}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", ["log.json", "log.json.gz"])
+def test_an_array_of_objects_is_a_file_of_rows(tmp_path: Path, now: datetime, name: str, indent: int | None) -> None:
+    path = tmp_path / name
+    data = b"\n " + json.dumps([*ROWS, 7, {}], indent=indent, ensure_ascii=False).encode() + b"\n"
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    rows = list(LogFile(path).rows())
+    assert [(row.line, row.problem) for row in rows] == [(1, ""), (2, ""), (3, "Not a JSON object."), (4, "")]
+    assert [read_call(row.record, now) for row in rows[:2]] == [read_call(row, now) for row in ROWS]
+
+
+values = st.recursive(
+    st.none() | st.integers(-5, 5) | st.text('a"\\[]{},\n é', max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('k"\\]', max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(values=st.lists(values, max_size=5), indent=st.sampled_from([None, 1]), size=st.sampled_from([1, 2, 7, 1000]))
+def test_elements_of_arrays_are_cut_right(values: list[Any], indent: int | None, size: int) -> None:
+    data = json.dumps(values, indent=indent, ensure_ascii=False).encode()
+    stream = io.BytesIO(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_array, "READ_BYTES", size)
+        found = list(json_array.elements(stream, stream.read(1), 1000))
+    assert [json.loads(text) for text in found] == values
+
+
+def test_an_array_that_breaks_off_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(ROWS, indent=1)[:-60])
+    rows = list(LogFile(path).rows())
+    assert rows[0].problem == ""
+    assert rows[-1].problem.startswith("Not valid JSON")
+
+
+def test_memory_does_not_grow_with_an_array(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    with path.open("w") as stream:
+        stream.write("[" + json.dumps({"prompt": "x" * 1000}))
+        for _ in range(20_000):
+            stream.write("," + json.dumps({"prompt": "x" * 1000}))
+        stream.write("]")
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in LogFile(path).rows()) == 20_001
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", ["log.jsonl.gz", "log.csv.gz", "log.parquet.gz", "log.parquet"])
@@ -379,6 +433,33 @@ def test_the_command_reports_and_says_what_next(tmp_path: Path) -> None:
     assert call.row.time == datetime(2026, 3, 2, 8, tzinfo=ZoneInfo("Europe/Berlin"))
     assert not read_mark(store, "import")
     store.close()
+
+
+def test_the_command_says_where_history_only_teaches(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    write_jsonl(path, ROWS)
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    arguments = ["import", str(path), "--database-url", url]
+    assert "teaches" not in CliRunner().invoke(cli.commands, arguments, standalone_mode=False).stdout
+    store = Store(url)
+    judged = to_microseconds(datetime(2026, 3, 2, 9, tzinfo=UTC))
+    verdict = {
+        "project_id": store.project("default", 0),
+        "indicator": "drift",
+        "signal": "calls",
+        "dimension": "",
+        "value": "",
+        **dict.fromkeys(("start", "end", "window_start", "computed"), judged),
+        "state": "ok",
+        "reason": "",
+        "n": 1,
+        "effective_n": 1.0,
+    }
+    with store.write() as connection:
+        store.insert(connection, tables.Verdict, [verdict])
+    store.close()
+    said = CliRunner().invoke(cli.commands, arguments, standalone_mode=False).stdout
+    assert "imported from before 2026-03-02 09:00 UTC only teaches what is normal" in said
 
 
 def test_the_command_fails_with_2_where_nothing_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
