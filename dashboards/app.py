@@ -31,6 +31,9 @@ from monitor.store import Store
 
 _log = logging.getLogger(__name__)
 
+_WITHOUT_CALLS = frozenset(("/alerts", "/senders"))
+"""Pages that have something to say of a project without calls."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -99,7 +102,7 @@ def render(page: Page | None, request: Request) -> Any:
     """The component tree of a page for a request, or what stands in for it: unknown, no data yet, failed."""
     if page is None:
         return shell.not_found(request.path)
-    if request.latest is None and not page.path.startswith("/alerts"):
+    if request.latest is None and page.path not in _WITHOUT_CALLS:
         return empty.first_call(request)
     try:
         tree = page.layout(request)

@@ -189,7 +189,8 @@ class Reject(SQLModel, table=True):
 class Sender(SQLModel, table=True):
     """Who sends: counters per sender, the dialects it speaks, and the attribute names that no dialect knows.
 
-    `lost` is what its SDK says it lost before it could send.
+    `lost` is what its SDK says it lost before it could send; `dialects` maps each to when it was last heard, within
+    an hour.
     """
 
     __tablename__ = "sender"

@@ -26,7 +26,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PAGES = ["/", "/usage", "/drift", "/quality", "/safety", "/fairness", "/alerts", "/explorer"]
+PAGES = ["/", "/usage", "/drift", "/quality", "/safety", "/fairness", "/alerts", "/explorer", "/senders"]
 README = {("/", "light"): "overview-light.png", ("/drift", "light"): "drift-light.png"}
 
 

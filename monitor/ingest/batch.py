@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.records import Feedback, Span
@@ -27,7 +27,8 @@ class Batch:
     """Records of one project and sender that are stored together.
 
     `positions` gives each span's place in what was sent, where that is not its place in `spans`. `unmapped` counts the
-    attribute names that no dialect knows. `rejected` is what the decoder has turned down: it is counted and kept.
+    attribute names that no dialect knows; `dialects` names those that were spoken. `rejected` is what the decoder has
+    turned down: it is counted and kept.
     """
 
     project: str
@@ -37,6 +38,7 @@ class Batch:
     rejected: Sequence[Rejection] = ()
     positions: Sequence[int] = ()
     unmapped: Mapping[str, int] = field(default_factory=dict)
+    dialects: Collection[str] = ()
 
     def position(self, index: int) -> int:
         """Place of a span in what was sent."""

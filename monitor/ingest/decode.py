@@ -44,6 +44,12 @@ def decode_span(raw: RawSpan) -> Decoded:
     return Decoded(msgspec.structs.replace(first.span, tokens=Tokens(), cost_usd=None), first.feedback, first.unmapped)
 
 
+def dialect_of(raw: RawSpan) -> str:
+    """Name of the dialect that a span speaks; the first of several."""
+    names = tuple(raw.attributes)
+    return (_usual_speakers(names) if len(names) <= _MOST_NAMES else _speakers(names))[0].name
+
+
 def _speakers(names: tuple[str, ...]) -> tuple[Dialect, ...]:
     """The dialects that recognise attributes of these names; the plain one only where no other does."""
     attributes = dict.fromkeys(names)

@@ -51,7 +51,9 @@ class Ingester:
     def _prepare(self, batch: Batch, now: datetime) -> Parcel:
         name = check_project(batch.project)
         project_id = self._writer.project(name, now)
-        parcel = Parcel(project_id, short(batch.sender), batch.unmapped, now, rejected=list(batch.rejected))
+        parcel = Parcel(
+            project_id, short(batch.sender), batch.unmapped, now, batch.dialects, rejected=list(batch.rejected)
+        )
         for index, span in enumerate(batch.spans):
             position = batch.position(index)
             try:

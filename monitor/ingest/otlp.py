@@ -11,7 +11,7 @@ from monitor.clock import to_microseconds
 from monitor.errors import InputError
 from monitor.ingest.assemble import EVALUATION_EVENT, evaluation
 from monitor.ingest.batch import Batch, Receipt, Rejection
-from monitor.ingest.decode import decode_span
+from monitor.ingest.decode import decode_span, dialect_of
 from monitor.ingest.raw_span import RawLog, RawSpan, Resource, moment
 from monitor.ingest.values import shape_of, to_json
 from monitor.records import Feedback, Span
@@ -48,6 +48,7 @@ class _Pile:
     feedback: list[Feedback] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     unmapped: Counter[str] = field(default_factory=Counter)
+    dialects: set[str] = field(default_factory=set)
 
 
 def read_traces(body: bytes, encoding: str, project_of: ProjectOf) -> list[Batch]:
@@ -82,6 +83,7 @@ def _add_span(pile: _Pile, raw: RawSpan | InputError, position: int) -> None:
     pile.spans.append(decoded.span)
     pile.positions.append(position)
     pile.feedback.extend(decoded.feedback)
+    pile.dialects.add(dialect_of(raw))
     for name in decoded.unmapped:
         pile.unmapped[name] += 1
 
@@ -154,7 +156,7 @@ def _pile(piles: dict[tuple[str, str], _Pile], resource: Resource, project_of: P
 
 def _batches(piles: dict[tuple[str, str], _Pile]) -> list[Batch]:
     return [
-        Batch(project, pile.spans, pile.feedback, sender, pile.rejected, pile.positions, pile.unmapped)
+        Batch(project, pile.spans, pile.feedback, sender, pile.rejected, pile.positions, pile.unmapped, pile.dialects)
         for (project, sender), pile in piles.items()
         if pile.spans or pile.feedback or pile.rejected
     ]

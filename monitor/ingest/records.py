@@ -15,6 +15,9 @@ from monitor.records import Feedback, Span
 
 ProjectOf = Callable[[str], str]
 
+CALL_RECORDS = frozenset(("call record",))
+"""What those speak who send the monitor's own records."""
+
 
 def call_batches(
     records: Iterable[Any], project_of: ProjectOf, now: datetime, *, sender: str = "", timezone: tzinfo | None = None
@@ -32,7 +35,7 @@ def call_batches(
         positions.append(index)
         feedback.extend(decoded.feedback)
     return [
-        Batch(project, spans, feedback, sender, rejected, positions)
+        Batch(project, spans, feedback, sender, rejected, positions, dialects=CALL_RECORDS if spans else ())
         for project, (spans, positions, feedback, rejected) in parts.items()
     ]
 

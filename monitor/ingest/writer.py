@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from monitor.identifiers import new_id
 from monitor.ingest.batch import Receipt, Rejection
 from monitor.ingest.completing import complete
 from monitor.ingest.feedback import write_feedback
-from monitor.ingest.senders import SenderCounts, write_rejects
+from monitor.ingest.senders import LOST_TAG, MAX_LOST, Entry, SenderCounts, write_rejects
 from monitor.records import Feedback, Span
 from monitor.rows import body_row, span_row
 from monitor.store import Store, is_transient, table_of
@@ -37,17 +37,22 @@ class Parcel:
     sender: str
     unmapped: Mapping[str, int]
     now: datetime
+    dialects: Collection[str] = ()
     feedback: list[Feedback] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     spans: list[dict[str, Any]] = field(default_factory=list)
     bodies: dict[int, dict[str, Any]] = field(default_factory=dict)
     positions: list[int] = field(default_factory=list)
+    lost: dict[int, int] = field(default_factory=dict)
 
     def add(self, position: int, span: Span) -> None:
         """Adds a prepared span, with its position in what was sent."""
         identifier = new_id(span.time)
         self.spans.append(span_row(self.project_id, identifier, span, to_microseconds(self.now)))
         self.positions.append(position)
+        lost = span.tags.get(LOST_TAG)
+        if type(lost) is int and 0 < lost < MAX_LOST:
+            self.lost[identifier] = lost
         body = body_row(self.project_id, identifier, span)
         if body is not None:
             self.bodies[identifier] = body
@@ -99,7 +104,9 @@ class Writer:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._store.write() as connection:
-                    return self._write(connection, parcels)
+                    receipts = self._write(connection, parcels)
+                self._senders.committed()
+                return receipts
             except IntegrityError:
                 # Two processes drew the same id; fresh ones will differ.
                 for parcel in parcels:
@@ -163,7 +170,15 @@ class Writer:
         self._senders.add(
             connection,
             [
-                (parcel.project_id, parcel.sender, to_microseconds(parcel.now), receipt, parcel.unmapped)
+                Entry(
+                    parcel.project_id,
+                    parcel.sender,
+                    to_microseconds(parcel.now),
+                    receipt,
+                    parcel.unmapped,
+                    parcel.dialects,
+                    sum(lost for place, lost in parcel.lost.items() if fresh is None or place in fresh),
+                )
                 for parcel, receipt in zip(parcels, receipts, strict=True)
             ],
         )
@@ -193,10 +208,13 @@ class Writer:
 
 def _renumber(parcel: Parcel) -> None:
     bodies: dict[int, dict[str, Any]] = {}
+    lost: dict[int, int] = {}
     for row in parcel.spans:
         old = row["id"]
         row["id"] = new_id(from_microseconds(row["time"]))
+        if old in parcel.lost:
+            lost[row["id"]] = parcel.lost[old]
         body = parcel.bodies.get(old)
         if body is not None:
             bodies[row["id"]] = body | {"id": row["id"]}
-    parcel.bodies = bodies
+    parcel.bodies, parcel.lost = bodies, lost
