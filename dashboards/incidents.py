@@ -8,11 +8,13 @@ from typing import Any
 
 from dash import dcc, html
 
-from dashboards import cards, streams
+from dashboards import cards, explanations, streams
 from dashboards.filters import Request
 from monitor import wording
 from monitor.contracts import Kind, Signal
+from monitor.explain.records import Explanation
 from monitor.queries.alerts import AlertRecord, Appeared, IncidentRecord
+from monitor.queries.explanations import explanations_of
 from monitor.signals import describe
 
 SEVERITIES: Mapping[str, tuple[str, str]] = {
@@ -55,6 +57,12 @@ def signal_of(alert: AlertRecord) -> Signal:
         return replace(signal, title=str(title))
     statistic = alert.detail.get("statistic")
     return replace(signal, title=f"{signal.title}, {statistic}") if statistic else signal
+
+
+def explained(request: Request, incident: IncidentRecord) -> tuple[AlertRecord, Explanation] | None:
+    """The most telling alert that has an explanation of its texts and numbers, with it."""
+    found = explanations_of(request.store, request.project_id, incident.id)
+    return next(((alert, found[alert.id]) for alert in incident.alerts if alert.id in found), None)
 
 
 def figures(alert: AlertRecord) -> str:
@@ -155,6 +163,9 @@ def _facts(request: Request, incident: IncidentRecord) -> list[tuple[str, Any]]:
         ("For whom", whom),
         ("What else changed then", appeared_text(incident.appeared)),
     ]
+    lead = explained(request, incident)
+    if lead is not None and request.parameter("incident") != str(incident.id):
+        facts += explanations.facts(signal_of(lead[0]), lead[1])
     if incident.resolved is not None:
         facts.append(("Over since", wording.moment_text(incident.resolved)))
     return facts

@@ -8,13 +8,14 @@ from typing import Any
 
 from dash import html
 
-from dashboards import bins, cards, charts, streams
+from dashboards import bins, cards, charts, explanations, incidents, streams
 from dashboards.filters import Request
 from monitor import wording
 from monitor.clock import BlockLength, block_start
 from monitor.contracts import Block, Kind, Segment, Signal
 from monitor.profile import Profile, merge
-from monitor.queries import rules, series, verdicts
+from monitor.queries import alerts, rules, series, verdicts
+from monitor.queries.explanations import explanations_of
 from monitor.queries.verdicts import VerdictRecord
 
 REFERENCE = timedelta(days=28)
@@ -52,9 +53,24 @@ def detail(request: Request, indicator: str, name: str, segment: Segment) -> Any
     both = _both(request, signal, segment, split)
     if course is not None or both is not None:
         parts.append(html.Div([part for part in (course, both) if part is not None], className="two-columns"))
+    explained = _explained(request, verdict)
+    if explained is not None:
+        parts.append(explained)
     if signal.misleads:
         parts.append(cards.note(html.Strong("When not to trust it: "), signal.misleads))
     return cards.section(title, html.Div(parts, className="stack"), lead=signal.description)
+
+
+def _explained(request: Request, verdict: VerdictRecord | None) -> Any:
+    """What explains the open alert of the stream, where that is known."""
+    if verdict is None or not verdict.is_trouble:
+        return None
+    stream = (verdict.indicator, verdict.signal, verdict.segment)
+    for alert in alerts.open_alerts(request.store, request.project_id):
+        if (alert.indicator, alert.signal, alert.segment) == stream and alert.incident_id is not None:
+            found = explanations_of(request.store, request.project_id, alert.incident_id).get(alert.id)
+            return found and explanations.panel(request, incidents.signal_of(alert), alert.segment, found)
+    return None
 
 
 def value_of(profile: Profile, category: str) -> float | None:

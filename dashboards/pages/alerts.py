@@ -7,13 +7,14 @@ from typing import Any
 
 from dash import html
 
-from dashboards import cards, incidents, streams
+from dashboards import cards, explanations, incidents, streams
 from dashboards.filters import Request
 from monitor import wording
 from monitor.contracts import Page
 from monitor.errors import NotFound
 from monitor.queries import alerts, rules
 from monitor.queries.alerts import AlertRecord, IncidentRecord, NotificationRecord
+from monitor.queries.explanations import explanations_of
 
 _MOST_ALERTS = 60
 _MOST_PAST = 50
@@ -148,10 +149,39 @@ def _one(request: Request, wanted: str) -> Any:
                 "Incident", "Open" if incident.is_open else "Over", cards.link("All incidents", request.link("/alerts"))
             ),
             incidents.card(request, incident),
+            _explained(request, incident),
             cards.section("Its alerts", _alerts(request, incident), lead="The most telling first, by segment."),
             cards.section("What happened when", _history(incident)),
             cards.section("Messages sent", _messages(request, said)),
         ]
+    )
+
+
+def _explained(request: Request, incident: IncidentRecord) -> Any:
+    """What explains it: the most telling change in full, the others in a line each."""
+    found = explanations_of(request.store, request.project_id, incident.id)
+    known = [(alert, found[alert.id]) for alert in incident.alerts if alert.id in found]
+    if not known:
+        return None
+    (lead, explanation), *rest = known
+    signal = incidents.signal_of(lead)
+    lines = [
+        (
+            incidents.signal_of(alert),
+            alert.segment,
+            streams.stream_link(request, alert.indicator, alert.signal, alert.segment),
+            other,
+        )
+        for alert, other in rest
+    ]
+    about = f"{signal.title}, {wording.shortened(wording.segment_text(lead.segment), 80)}."
+    return cards.section(
+        "What explains it",
+        html.Div(
+            [explanations.panel(request, signal, lead.segment, explanation), explanations.others(lines)],
+            className="stack",
+        ),
+        lead=f"{about} From a sample of its calls; what is said under Where was confirmed on users set aside for that.",
     )
 
 

@@ -1,18 +1,19 @@
 """Verdicts become alerts, alerts become incidents, incidents become mails; one incident is said once, and when over.
 
 `update` moves alerts by the new verdicts and puts what is to be said into the outbox, in one transaction a project, so
-that nothing is said twice or lost. `summarise` adds the weekly summary. `deliver` sends.
+that nothing is said twice or lost. `explain_alerts` says why. `summarise` adds the weekly summary. `deliver` sends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
 from monitor import tables
 from monitor.alerts import incidents, streams
+from monitor.alerts.explaining import HOLD, explain_alerts
 from monitor.alerts.message import incident_notification
 from monitor.alerts.outbox import deliver, enqueue
 from monitor.alerts.rules import default_pack
@@ -22,24 +23,42 @@ from monitor.contracts import Indicator
 from monitor.settings import Settings
 from monitor.store import Store, table_of
 
-__all__ = ["deliver", "summarise", "update"]
+__all__ = ["HOLD", "deliver", "explain_alerts", "summarise", "update"]
 
 _project = table_of(tables.Project)
 
 
-def update(store: Store, settings: Settings, now: datetime, pack: Mapping[str, Indicator] | None = None) -> int:
+def update(
+    store: Store,
+    settings: Settings,
+    now: datetime,
+    pack: Mapping[str, Indicator] | None = None,
+    *,
+    hold: timedelta = timedelta(),
+) -> int:
     """Takes all verdicts not seen yet into account; answers how many alerts changed their phase.
 
-    `pack` gives the indicators with their rules; by default these are all that there are.
+    `pack` gives the indicators with their rules; by default these are all that there are. What is said
+    of new trouble waits for `hold` at most, so that `explain_alerts` can add to it.
     """
     pack = default_pack() if pack is None else pack
     with store.read() as connection:
         projects = connection.execute(select(_project.c.id, _project.c.name).order_by(_project.c.id)).all()
-    return sum(_update_project(store, settings, project.id, project.name, now=now, pack=pack) for project in projects)
+    return sum(
+        _update_project(store, settings, project.id, project.name, now=now, pack=pack, hold=hold)
+        for project in projects
+    )
 
 
 def _update_project(
-    store: Store, settings: Settings, project_id: int, name: str, *, now: datetime, pack: Mapping[str, Indicator]
+    store: Store,
+    settings: Settings,
+    project_id: int,
+    name: str,
+    *,
+    now: datetime,
+    pack: Mapping[str, Indicator],
+    hold: timedelta,
 ) -> int:
     with store.write() as connection:
         mark = streams.lock_mark(connection, store, project_id)
@@ -53,6 +72,7 @@ def _update_project(
         incidents.save_alerts(connection, store, project_id, rows, work.dropped)
         for say, record in incidents.refresh(connection, project_id, touched, now):
             notification = incident_notification(store, Place.of(settings, name), record, say, now)
-            enqueue(connection, store, settings, notification, project_id=project_id, incident_id=record.id)
+            wait = timedelta() if say == "resolved" else hold
+            enqueue(connection, store, settings, notification, project_id=project_id, incident_id=record.id, hold=wait)
         streams.save_mark(connection, project_id, reached)
     return work.transitions

@@ -10,11 +10,15 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from monitor import wording
 from monitor.alerts.telling import headline, title
 from monitor.alerts.view import IncidentView, Place, incident_view
 from monitor.contracts import Notification
+from monitor.explain.records import Explanation
 from monitor.queries.alerts import AlertRecord, IncidentRecord
+from monitor.queries.explanations import explanations_of
 from monitor.store import Store
 
 if TYPE_CHECKING:
@@ -42,7 +46,7 @@ def incident_notification(
         subject=subject,
         text=text,
         html=html,
-        data=incident_data(place, record, view, kind),
+        data=incident_data(place, record, view, kind, explanations_of(store, record.project_id, record.id)),
         created=now,
     )
 
@@ -60,7 +64,13 @@ def incident_subject(project: str, record: IncidentRecord, kind: str, now: datet
     return f"{head}{wording.shortened(what, MAX_SUBJECT - len(head) - len(tail))}{tail}"
 
 
-def incident_data(place: Place, record: IncidentRecord, view: IncidentView, kind: str) -> dict[str, Any]:
+def incident_data(
+    place: Place,
+    record: IncidentRecord,
+    view: IncidentView,
+    kind: str,
+    explanations: Mapping[int, Explanation],
+) -> dict[str, Any]:
     """The machine-readable form: numbers in the unit of their signal, times in ISO 8601."""
     return {
         "version": 1,
@@ -84,11 +94,11 @@ def incident_data(place: Place, record: IncidentRecord, view: IncidentView, kind
             }
             for item in record.appeared
         ],
-        "alerts": [_alert_data(alert) for alert in record.alerts],
+        "alerts": [_alert_data(alert, explanations.get(alert.id)) for alert in record.alerts],
     }
 
 
-def _alert_data(alert: AlertRecord) -> dict[str, Any]:
+def _alert_data(alert: AlertRecord, explanation: Explanation | None) -> dict[str, Any]:
     return {
         "indicator": alert.indicator,
         "signal": alert.signal,
@@ -104,6 +114,7 @@ def _alert_data(alert: AlertRecord) -> dict[str, Any]:
         "high": alert.high,
         "n": alert.n,
         "reason": alert.reason,
+        "explanation": None if explanation is None else msgspec.to_builtins(explanation),
     }
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, or_, select
 
@@ -45,8 +47,12 @@ def enqueue(
     *,
     project_id: int,
     incident_id: int | None,
+    hold: timedelta = timedelta(),
 ) -> int:
-    """Puts a notification into the outbox once for each configured channel; answers how many that is."""
+    """Puts a notification into the outbox once for each configured channel; answers how many that is.
+
+    With `hold` it waits that long to be written again (`release`), and goes out as it is if nobody does.
+    """
     created = to_microseconds(notification.created)
     rows = [
         {
@@ -62,7 +68,7 @@ def enqueue(
             "data": dict(notification.data),
             "state": "due",
             "created": created,
-            "due": created,
+            "due": to_microseconds(notification.created + hold),
             "attempts": 0,
             "delivered": None,
             "note": "",
@@ -72,6 +78,51 @@ def enqueue(
     ]
     store.insert(connection, tables.Notification, rows)
     return len(rows)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A notification that waits for its explanation."""
+
+    id: int
+    kind: Literal["opened", "worse", "resolved"]
+    created: datetime
+
+
+def held(connection: Connection, project_id: int) -> dict[int, list[Held]]:
+    """The notifications on incidents that are held back and nobody has begun to send, by incident."""
+    rows = connection.execute(
+        select(_notification.c.id, _notification.c.incident_id, _notification.c.kind, _notification.c.created).where(
+            _notification.c.project_id == project_id,
+            _notification.c.state == "due",
+            _notification.c.attempts == 0,
+            _notification.c.due > _notification.c.created,
+            _notification.c.incident_id.is_not(None),
+        )
+    )
+    found: dict[int, list[Held]] = {}
+    for row in rows:
+        found.setdefault(row.incident_id, []).append(Held(row.id, row.kind, from_microseconds(row.created)))
+    return found
+
+
+def release(store: Store, project_id: int, one: Held, notification: Notification | None) -> None:
+    """Lets a held notification go at once, with new words where they are given; nothing if it has gone already."""
+    values: dict[str, Any] = {"due": to_microseconds(one.created)}
+    if notification is not None:
+        values |= {
+            "subject": notification.subject,
+            "text": notification.text,
+            "html": notification.html,
+            "data": dict(notification.data),
+        }
+    with store.write() as connection:
+        connection.execute(
+            _notification.update()
+            .where(_notification.c.project_id == project_id, _notification.c.id == one.id)
+            .where(_notification.c.state == "due", _notification.c.attempts == 0)
+            .values(**values)
+        )
 
 
 def deliver(store: Store, settings: Settings, now: datetime) -> int:

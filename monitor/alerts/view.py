@@ -11,10 +11,12 @@ from monitor import wording
 from monitor.alerts.telling import category_of, headline, in_order, is_forecast, name_of, signal_of
 from monitor.clock import BlockLength, block_start
 from monitor.contracts import Block, Kind, Segment
+from monitor.explain import telling as explained
 from monitor.links import base_url, page_link
 from monitor.profile import merge
 from monitor.queries import series
 from monitor.queries.alerts import AlertRecord, IncidentRecord
+from monitor.queries.explanations import explanations_of
 from monitor.settings import Settings
 from monitor.signals import FEEDBACK_PREFIX, describe
 from monitor.store import Store
@@ -68,7 +70,8 @@ class Line:
 @dataclass(frozen=True)
 class IncidentView:
     """An incident as a mail shows it. `top` are the most telling changes, `lines` the next, `more` how many are
-    not shown; `judged` is what feedback says there that has not changed enough to be certain."""
+    not shown; `judged` is what feedback says there that has not changed enough to be certain; `why` are name and text
+    of at most three answers of the explanation."""
 
     project: str
     title: str
@@ -83,6 +86,7 @@ class IncidentView:
     segments: tuple[str, ...]
     judged: tuple[str, ...]
     appeared: tuple[str, ...]
+    why: tuple[tuple[str, str], ...]
     steps: tuple[str, ...]
     calls_before: str
     calls_since: str
@@ -128,6 +132,7 @@ def incident_view(store: Store, place: Place, record: IncidentRecord, now: datet
         segments=tuple(dict.fromkeys(wording.segment_text(alert.segment) for alert in telling)),
         judged=tuple(judged_texts(store, record, first.segment, now)) if record.is_open else (),
         appeared=tuple(appeared_texts(record, now)) if record.is_open else (),
+        why=why(store, record) if record.is_open else (),
         steps=tuple(steps(record)),
         calls_before=before,
         calls_since=since,
@@ -194,6 +199,22 @@ def appeared_texts(record: IncidentRecord, now: datetime) -> list[str]:
         f"{wording.day(item.first_seen, now)}"
         for item in record.appeared
     ]
+
+
+def why(store: Store, record: IncidentRecord) -> tuple[tuple[str, str], ...]:
+    """Where, why and what of the most telling alert that has an explanation, in one line each."""
+    found = explanations_of(store, record.project_id, record.id)
+    for alert in in_order(record.alerts):
+        explanation = found.get(alert.id)
+        if explanation is None or not explanation.calls_after:
+            continue
+        lines = (
+            ("Where", explained.where_text(signal_of(alert), explanation)),
+            ("Why", explained.why_text(explanation)),
+            ("Words", explained.words_text(explanation)),
+        )
+        return tuple((name, text) for name, text in lines if text)
+    return ()
 
 
 def judged_texts(store: Store, record: IncidentRecord, segment: Segment, now: datetime) -> list[str]:

@@ -66,7 +66,7 @@ def explain(sample: Sample, kind: Kind, made: datetime, *, length: BlockLength, 
     if since is not None and found_apart(sample, since.at):
         sample = replace(sample, after=sample.times >= _microseconds(since.at))
         found = places(sample, kind, seed)
-    inside = found[0].inside if found else np.ones(len(sample), dtype=bool)
+    inside = _focus(sample, found)
     before, after = sample.means()
     explanation = records.Explanation(
         made=made,
@@ -88,7 +88,7 @@ def explain(sample: Sample, kind: Kind, made: datetime, *, length: BlockLength, 
                 one.explains,
                 from_microseconds(one.moment),
             )
-            for one in changes.suspects(_focused(sample, inside))
+            for one in changes.suspects(sample.take(inside))
         ),
     )
     return Focus(explanation, sample, inside)
@@ -104,12 +104,13 @@ def with_texts(explanation: records.Explanation, texts: Texts, seed: int = 1) ->
             records.Example(*texts.identities[place]) for place in topics.typical(mixed, texts.values, chosen, EXAMPLES)
         )
 
+    prompts, responses = words.Corpus.of(texts.prompts), words.Corpus.of(texts.responses)
     return msgspec.structs.replace(
         explanation,
-        prompt_words=_words(texts.prompts, after, users),
-        response_words=_words(texts.responses, after, users),
-        prompt_topics=_topics(texts.prompts, texts.prompt_vectors, after, users, seed),
-        response_topics=_topics(texts.responses, texts.response_vectors, after, users, seed),
+        prompt_words=_words(prompts, after, users),
+        response_words=_words(responses, after, users),
+        prompt_topics=_topics(prompts, texts.prompt_vectors, after, users, seed),
+        response_topics=_topics(responses, texts.response_vectors, after, users, seed),
         examples_before=examples(~after),
         examples_after=examples(after),
     )
@@ -158,10 +159,13 @@ def _microseconds(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000_000
 
 
-def _focused(sample: Sample, inside: Booleans) -> Sample:
-    """The calls inside, where both sides have enough of them; else all."""
-    enough = min(int((inside & sample.after).sum()), int((inside & ~sample.after).sum())) >= MIN_CALLS
-    return sample.take(inside) if enough else sample
+def _focus(sample: Sample, found: Sequence[Place]) -> Booleans:
+    """The calls inside the first segment, where both sides have enough of them; else all."""
+    if found:
+        inside = found[0].inside
+        if min(int((inside & sample.after).sum()), int((inside & ~sample.after).sum())) >= MIN_CALLS:
+            return inside
+    return np.ones(len(sample), dtype=bool)
 
 
 def _variance(sample: Sample, side: Booleans) -> float:
@@ -219,21 +223,14 @@ def _joined(parts: Sequence[records.MixturePart], side: str, share: float) -> fl
     return total / share
 
 
-def _words(texts: Sequence[str], after: Booleans, users: Integers) -> tuple[records.Word, ...]:
+def _words(corpus: words.Corpus, after: Booleans, users: Integers) -> tuple[records.Word, ...]:
     return tuple(
-        records.Word(one.text, one.before, one.after, one.score) for one in words.changed_words(texts, after, users)
+        records.Word(one.text, one.before, one.after, one.score) for one in words.changed_words(corpus, after, users)
     )
 
 
 def _topics(
-    texts: Sequence[str], vectors: Floats, after: Booleans, users: Integers, seed: int
+    corpus: words.Corpus, vectors: Floats, after: Booleans, users: Integers, seed: int
 ) -> tuple[records.Topic, ...]:
-    present: Booleans = np.asarray(vectors.any(axis=1))
-    found = topics.changed_topics(
-        vectors[present],
-        [text for text, has in zip(texts, present, strict=True) if has],
-        after[present],
-        users[present],
-        seed,
-    )
+    found = topics.changed_topics(vectors, corpus, after, users, seed)
     return tuple(records.Topic(one.words, one.before, one.after, one.score) for one in found)

@@ -8,13 +8,12 @@ It misleads like the vectors do: by words, not by sense.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.explain.sample import Booleans, Integers
-from monitor.explain.words import MIN_USERS, changed_words
+from monitor.explain.words import MIN_USERS, Corpus, changed_words
 from monitor.profile import Floats
 
 MIN_TEXTS = 40
@@ -35,26 +34,25 @@ class Topic:
     score: float
 
 
-def changed_topics(
-    vectors: Floats, texts: Sequence[str], after: Booleans, users: Integers, seed: int
-) -> tuple[Topic, ...]:
+def changed_topics(vectors: Floats, corpus: Corpus, after: Booleans, users: Integers, seed: int) -> tuple[Topic, ...]:
     """The groups that grew or shrank, the clearest first; none where there are too few texts.
 
-    `vectors` has one row a text, of length 1; all arguments are in step.
+    `vectors` has one row a text, of length 1 or all zeros where a text has no words; all arguments are in step.
     """
-    sides = int((~after).sum()), int(after.sum())
-    if min(sides) < MIN_TEXTS:
+    present: Booleans = np.asarray(vectors.any(axis=1))
+    if min(int((present & ~after).sum()), int((present & after).sum())) < MIN_TEXTS:
         return ()
-    groups = clusters(vectors, min(MAX_GROUPS, len(vectors) // TEXTS_A_GROUP), seed)
+    groups = np.full(len(vectors), -1, dtype=np.int64)
+    groups[present] = clusters(vectors[present], min(MAX_GROUPS, int(present.sum()) // TEXTS_A_GROUP), seed)
     found: list[Topic] = []
     for number in range(int(groups.max()) + 1):
         inside = groups == number
-        before, since = float(inside[~after].mean()), float(inside[after].mean())
-        error = _error(inside[~after], users[~after]) ** 2 + _error(inside[after], users[after]) ** 2
-        score = (since - before) / np.sqrt(max(error, 1e-12))
+        before, since = (float(inside[present & side].mean()) for side in (~after, after))
+        error = sum(_error(inside[present & side], users[present & side]) ** 2 for side in (~after, after))
+        score = (since - before) / np.sqrt(error)
         if abs(score) < CHANGED:
             continue
-        own = [one.text for one in changed_words(texts, inside, users) if one.score > 0]
+        own = [one.text for one in changed_words(corpus, inside, users) if one.score > 0]
         if own:
             found.append(Topic(tuple(own[:NAME_WORDS]), before, since, float(score)))
     return tuple(sorted(found, key=lambda topic: -abs(topic.after - topic.before)))
@@ -110,4 +108,5 @@ def _error(inside: Booleans, users: Integers) -> float:
     """Standard error of a share, users counted as the independent units."""
     together = np.bincount(np.unique(users, return_inverse=True)[1], inside - inside.mean())
     units = max(len(together), MIN_USERS)
-    return float(np.sqrt((together**2).sum() * units / (units - 1))) / len(inside)
+    none = 0.25  # a group that all or none are in is not certain for that
+    return float(np.sqrt((together**2).sum() * units / (units - 1) + none)) / len(inside)

@@ -30,6 +30,7 @@ from monitor.profile import Floats
 MIN_CALLS = 12
 MIN_USERS = 5
 PAIR_PRICE = 2.0
+NEWCOMER = 1.2
 # The confirming test: how many standard errors the inside must differ from the rest by.
 DIFFERS = 2.6
 STANDS = 2.6
@@ -160,7 +161,8 @@ def _changes(
     errors = design * within / n
     new = counts[:, 0] == 0
     change = means[:, 1] - np.where(new, start, means[:, 0])
-    error = errors[:, 1] + np.where(new, 0.0, errors[:, 0])
+    # What it was before is not known of a new value: a segment that always was there is named first.
+    error = errors[:, 1] + np.where(new, NEWCOMER * errors[:, 1], errors[:, 0])
     enough = (counts[:, 1] >= MIN_CALLS) & (new | (counts[:, 0] >= MIN_CALLS))
     gain = np.where(enough, change**2 / (2 * np.maximum(error, 1e-300)), 0.0)
     return change, gain

@@ -11,7 +11,6 @@ It misleads where a new kind of calls came: its words lead the list without bein
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,13 +21,14 @@ from monitor.explain.sample import Booleans, Integers
 from monitor.profile import Floats
 
 LONGEST = 3
+LONGEST_SHOWN = 12
 SHOWN = 10
 MIN_TEXTS = 5
 MIN_USERS = 3
 PRIOR_TEXTS = 20.0
-LEAST_SCORE = 2.5
+LEAST_SCORE = 3.5
 NESTED = 0.9
-MAX_CHARACTERS = 800
+MAX_CHARACTERS = 600
 _CANDIDATES = 200
 _WORD = re.compile(r"[^\W_\u3040-\u30ff\u4e00-\u9fff]+(?:['’][^\W_]+)*|[\u3040-\u30ff\u4e00-\u9fff]|\[[A-Z_]{2,}\]")
 
@@ -48,7 +48,44 @@ def tokens(text: str) -> list[str]:
     return [found.lower() for found in _WORD.findall(text[:MAX_CHARACTERS])]
 
 
-def changed_words(texts: Sequence[str], after: Booleans, users: Integers) -> list[Phrase]:
+@dataclass(frozen=True)
+class _Grams:
+    """The phrases of one length: their numbers, and for each in turn the texts that have it, from `starts` on."""
+
+    names: Integers
+    starts: Integers
+    phrase: Integers
+    text: Integers
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The phrases of one length: their numbers, and of each in turn the texts that have it, from `starts` on."""
+
+    count: int
+    vocabulary: tuple[str, ...]
+    grams: tuple[_Grams, ...]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Corpus:
+        """The phrases of some texts whose words enough of them have."""
+        words, owners, vocabulary = _coded(texts)
+        base = len(vocabulary) + 1
+        kept = _common(words, owners, len(texts)) if vocabulary else np.zeros(len(words), dtype=bool)
+        found: list[_Grams] = []
+        for length in range(1, LONGEST + 1):
+            codes, places = _phrases(words, owners, kept, length, base)
+            if not len(codes):
+                break
+            names, phrase, text = _unique_pairs(codes, places, len(texts))
+            enough = np.bincount(phrase)[phrase] >= MIN_TEXTS
+            names, phrase = names[np.unique(phrase[enough])], np.unique(phrase[enough], return_inverse=True)[1]
+            starts = np.searchsorted(phrase, np.arange(len(names) + 1))
+            found.append(_Grams(names, starts, phrase, text[enough]))
+        return cls(len(texts), tuple(vocabulary), tuple(found))
+
+
+def changed_words(corpus: Corpus, after: Booleans, users: Integers) -> list[Phrase]:
     """The phrases whose share of texts changed most, by their scores; none where a side has too few texts.
 
     `after` and `users` are in step with the texts. At most SHOWN that became more and SHOWN that became less common.
@@ -56,33 +93,22 @@ def changed_words(texts: Sequence[str], after: Booleans, users: Integers) -> lis
     n = np.array([(~after).sum(), after.sum()], dtype=float)
     if n.min() < MIN_TEXTS:
         return []
-    words, owners, vocabulary = _coded(texts)
-    if not vocabulary:
-        return []
+    base = len(corpus.vocabulary) + 1
     found: list[tuple[float, tuple[int, ...], Integers, Floats]] = []
-    kept = _common(words, owners, len(texts))
-    base = len(vocabulary) + 1
-    for length in range(1, LONGEST + 1):
-        codes, places = _grams(words, owners, kept, length, base)
-        if not len(codes):
-            break
-        pairs = _unique_pairs(codes, places, len(texts))
-        names, of_pair = np.unique(pairs[0], return_inverse=True)
-        counts = np.bincount(of_pair * 2 + after[pairs[1]], minlength=2 * len(names)).reshape(-1, 2).astype(float)
+    for length, grams in enumerate(corpus.grams, 1):
+        size = len(grams.names)
+        counts = np.bincount(grams.phrase * 2 + after[grams.text], minlength=2 * size).reshape(-1, 2).astype(float)
         scores = log_odds(counts, n)
-        order = np.argsort(-np.abs(scores))[:_CANDIDATES]
-        starts = np.searchsorted(of_pair, np.arange(len(names) + 1))
-        for place in order:
-            if counts[place].sum() < MIN_TEXTS or abs(scores[place]) < LEAST_SCORE:
-                continue
-            own = pairs[1][starts[place] : starts[place + 1]]
+        for place in np.argsort(-np.abs(scores), kind="stable")[:_CANDIDATES]:
+            if abs(scores[place]) < LEAST_SCORE:
+                break
+            own = grams.text[grams.starts[place] : grams.starts[place + 1]]
             if len(np.unique(users[own])) >= MIN_USERS:
-                found.append((float(scores[place]), _spelt(int(names[place]), length, base), own, counts[place] / n))
-    chosen = _without_parts(found)
-    spelling = list(vocabulary)
+                spelt = _spelt(int(grams.names[place]), length, base)
+                found.append((float(scores[place]), spelt, own, counts[place] / n))
     phrases = [
-        Phrase(" ".join(spelling[word - 1] for word in gram), float(share[0]), float(share[1]), score)
-        for score, gram, _, share in chosen
+        Phrase(" ".join(corpus.vocabulary[word - 1] for word in gram), float(share[0]), float(share[1]), score)
+        for score, gram, _, share in _joined(_without_parts(found))
     ]
     more = [one for one in phrases if one.score > 0][:SHOWN]
     less = [one for one in phrases if one.score < 0][:SHOWN]
@@ -115,14 +141,13 @@ def _coded(texts: Sequence[str]) -> tuple[Integers, Integers, dict[str, int]]:
 
 def _common(words: Integers, owners: Integers, texts: int) -> Booleans:
     """True for the words that enough texts have."""
-    pairs = _unique_pairs(words, owners, texts)
-    counts = np.bincount(pairs[0], minlength=int(words.max()) + 1)
-    common = counts >= MIN_TEXTS
+    joint = np.unique(words * texts + owners)
+    common = np.bincount(joint // texts, minlength=int(words.max()) + 1) >= MIN_TEXTS
     common[0] = False
     return np.asarray(common[words])
 
 
-def _grams(words: Integers, owners: Integers, kept: Booleans, length: int, base: int) -> tuple[Integers, Integers]:
+def _phrases(words: Integers, owners: Integers, kept: Booleans, length: int, base: int) -> tuple[Integers, Integers]:
     """The phrases of one length as numbers, with the text of each; none goes across texts or holds a rare word."""
     last = len(words) - length + 1
     if last <= 0 or float(base) ** length > 2**62:
@@ -136,12 +161,11 @@ def _grams(words: Integers, owners: Integers, kept: Booleans, length: int, base:
     return codes[usable], owners[:last][usable]
 
 
-def _unique_pairs(codes: Integers, places: Integers, texts: int) -> tuple[Integers, Integers]:
-    """Each phrase once a text, sorted by phrase."""
-    _, dense = np.unique(codes, return_inverse=True)
+def _unique_pairs(codes: Integers, places: Integers, texts: int) -> tuple[Integers, Integers, Integers]:
+    """The phrases there are, and each once a text: places in the phrases, sorted, and the text of each."""
+    names, dense = np.unique(codes, return_inverse=True)
     joint = np.unique(dense * texts + places)
-    names = np.unique(codes)
-    return names[joint // texts], joint % texts
+    return names, joint // texts, joint % texts
 
 
 def _spelt(code: int, length: int, base: int) -> tuple[int, ...]:
@@ -168,8 +192,25 @@ def _without_parts(
     return [item for item in ordered if item[1] not in dropped]
 
 
-def headline_words(phrases: Sequence[Phrase], most: int = 3) -> tuple[list[str], list[str]]:
-    """The phrases that became more and less common, the clearest first."""
-    more = itertools.islice((one.text for one in phrases if one.score > 0), most)
-    less = itertools.islice((one.text for one in phrases if one.score < 0), most)
-    return list(more), list(less)
+def _joined(
+    chosen: Sequence[tuple[float, tuple[int, ...], Integers, Floats]],
+) -> list[tuple[float, tuple[int, ...], Integers, Floats]]:
+    """The same with phrases that overlap in nearly the same texts as one: "cannot help with" and "help with that"."""
+    left = list(chosen)
+    place = 0
+    while place < len(left):
+        score, gram, own, share = left[place]
+        for other, (_, more, texts, _) in enumerate(left):
+            alike = min(len(own), len(texts)) >= NESTED * max(len(own), len(texts))
+            if other == place or not alike or len(gram) < 2 or len(gram) + len(more) > LONGEST_SHOWN:
+                continue
+            together = gram + more[-1:] if gram[1 - LONGEST :] == more[:-1] else ()
+            if not together and more[1 - LONGEST :] == gram[:-1]:
+                together = more + gram[-1:]
+            if together and len(more) > 1 and len(np.intersect1d(own, texts)) >= NESTED * len(own):
+                left[place] = (score, together, own, share)
+                del left[other]
+                place = max(place - (other < place), 0) - 1
+                break
+        place += 1
+    return left
