@@ -60,7 +60,7 @@ class _Grams:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The phrases of one length: their numbers, and of each in turn the texts that have it, from `starts` on."""
+    """Texts as phrases, made once: each phrase with the texts that have it. `vocabulary` are words from number 1."""
 
     count: int
     vocabulary: tuple[str, ...]
