@@ -205,7 +205,8 @@ class Indicator:
 
     `applies` chooses the signals. `against` is what the current window is compared with: the stream's own "past", the
     "others" of the same dimension, or nothing but the monitor's own `facts` ("pulse", judged once for the project).
-    `overall_only` restricts it to the whole project.
+    `overall_only` restricts it to the whole project. Those against the past are also asked of closed hours, by the kind
+    of the signal alone (`monitor.detectors`), unless `hourly` is false.
     """
 
     name: str
@@ -217,6 +218,7 @@ class Indicator:
     against: Literal["past", "others", "pulse"] = "past"
     block: BlockLength = BlockLength.DAY
     overall_only: bool = False
+    hourly: bool = True
     rule: Rule | None = None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,11 +13,12 @@ from sqlalchemy import Connection, RowMapping, func, or_, select, tuple_
 from monitor import tables
 from monitor.alerts.rules import Move, Phase, Reason, Standing, move, rule_of, severity
 from monitor.alerts.telling import worst
-from monitor.clock import to_microseconds
+from monitor.clock import BlockLength, to_microseconds
 from monitor.contracts import Indicator, Kind
 from monitor.identifiers import new_id
 from monitor.queries.alerts import SEVERITIES
 from monitor.signals import FEEDBACK_PREFIX, describe, registry
+from monitor.stats.budget import FAST
 from monitor.store import Store, table_of
 
 Stream = tuple[str, str, str, str]
@@ -146,6 +147,8 @@ def _take(connection: Connection, work: Work, verdict: RowMapping) -> None:
         return
     standing = Standing(Phase(row["state"]), row["streak"]) if row else Standing()
     step = move(standing, verdict["state"], rule)
+    if standing.phase is Phase.FIRING and (verdict["detail"] or {}).get("over"):
+        step = Move(Phase.RESOLVED, 0, Reason.RESOLVED)
     if step.phase in (Phase.PENDING, Phase.FIRING) and standing.phase in (Phase.QUIET, Phase.RESOLVED):
         row = _opened(work, stream, verdict)
         work.rows[stream] = row
@@ -175,6 +178,8 @@ def _opened(work: Work, stream: Stream, verdict: RowMapping) -> dict[str, Any]:
         "opened": to_microseconds(work.now),
         "changed": verdict["computed"],
         "resolved": None,
+        "marked_false": None,
+        "marked_by": None,
         "streak": 0,
         "detail": {},
     }
@@ -216,13 +221,23 @@ def _refresh(connection: Connection, work: Work, row: dict[str, Any], verdict: R
             found = min(found, "serious", key=SEVERITIES.index)  # only the tail changed: most calls are as they were
         row["severity"] = worst((row["severity"], found))
         if said.get("since"):
-            row["since"] = to_microseconds(datetime.fromisoformat(said["since"]))
+            row["since"] = _dated(row["since"], detail.get("lane"), said)
+        if said.get("lane"):
+            detail |= {name: said[name] for name in ("lane", "evidence", "threshold")}
     if verdict["state"] != "ok" and kind is not Kind.CATEGORY:
         detail |= _since_change(said)
     if not kept:
         detail["now"] = verdict["number"]
     row["detail"] = detail
     work.moved[row["id"]] = row
+
+
+def _dated(before: int, lane: str | None, said: Mapping[str, Any]) -> int:
+    """When the trouble began: what was dated to the hour stays so where the days say the same day."""
+    since = to_microseconds(datetime.fromisoformat(said["since"]))
+    day = BlockLength.DAY.duration // timedelta(microseconds=1)
+    is_finer = lane == FAST and said.get("lane") != FAST and since <= before < since + day
+    return before if is_finer else since
 
 
 def _figures(verdict: RowMapping) -> dict[str, Any]:

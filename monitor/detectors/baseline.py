@@ -9,8 +9,8 @@ Season. Each part is the mean of its cell, shrunk to the coarser part by n / (n 
 between cells (empirical Bayes with the moment estimator of one-way analysis of variance): with little data or without a
 season nothing is left of it. Hours of the week are told apart from four weeks on.
 
-Trend. A straight line through the days, believed where its t value is beyond 3.3 and shrunk by 1 - 1 / t^2; the level is
-the line's end. It is not carried on into the future.
+Trend. A straight line through the days, believed where its t value is beyond 3.3 and shrunk by 1 - 1 / t^2; the level
+is the line's end. It is not carried on into the future.
 
 Wander. Whatever users do independently, windows of W hours scatter by noise / users; what they scatter beyond that is
 measured for each W on the healthy windows of that length themselves (DerSimonian and Laird, Controlled Clinical Trials
@@ -29,9 +29,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtri, ndtri
 
 from monitor.profile import Floats
-
-WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
-"""Lengths of the windows that are looked at, in hours; each divides 48."""
+from monitor.stats.budget import WINDOWS
 
 HOURS_A_DAY = 24
 HOURS_A_WEEK = 168
@@ -50,8 +48,8 @@ _TINY = 1e-12
 class Baselines:
     """Gauges x anything: what is usual, and how far from it chance takes them.
 
-    `level` and `season` (by hour of the week) add up to the expected value. `score` marks mean scores, whose noise is the
-    same whatever their level; that of a share is share (1 - share). `noise` is the variance of one user's
+    `level` and `season` (by hour of the week) add up to the expected value. `score` marks mean scores, whose noise is
+    the same at any level; that of a share is share (1 - share). `noise` is the variance of one user's
     value, `wander` that of a window's mean beyond noise, `degrees` how well it is known, `lowered` the factor on the
     noise where calls of a user hang together less than feared: each by window. `own_noise` and `own_wander` (by window:
     the cells of a season are off independently of each other) are the two parts of the variance of the baseline itself.
@@ -130,7 +128,8 @@ def fit(users: Floats, sums: Floats, first_hour: int, noise: Floats, least_lower
 
 
 def _by_day(values: Floats) -> Floats:
-    return values.reshape(len(values), -1, HOURS_A_DAY).sum(axis=2)
+    days: Floats = values.reshape(len(values), -1, HOURS_A_DAY).sum(axis=2)
+    return days
 
 
 def _shrunk(users: Floats, rest: Floats, cells: NDArray[np.int64]) -> tuple[Floats, Floats]:

@@ -9,8 +9,8 @@ number     `higher`: mean rank among the reference after every number is brought
 category   shares of the most frequent values (a fall to nothing: a value that vanished), and of those never seen
 =========  =====================================================================================================
 
-Ranks are free of the distribution: skew and single huge numbers do no harm. A mean rank above one half after the numbers
-were brought back says that more than the relevant change happened. Vectors are left to the daily lane.
+Ranks are free of the distribution: skew and single huge numbers do no harm. A mean rank above one half after the
+numbers were brought back says that more than the relevant change happened. Vectors are left to the daily lane.
 """
 
 from __future__ import annotations

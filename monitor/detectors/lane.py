@@ -12,11 +12,11 @@ how little is known of it enters by Student's t. An alarm is a tail below the le
 Guarantee. The expected number of false alarms of a gauge is at most the number of looks times the level (Boole): a sum
 of probabilities, each of which holds whatever the other looks did. So nothing is needed of how hours, windows, gauges
 or streams depend on each other: above all not that hours are independent, which is where cumulative sums and
-e-detectors break (an hourly one at rho 0.9 gives eight times the false alarms it promises). What is needed is that a
-healthy window of W hours deviates as healthy windows of W hours did.
+e-detectors break (an hourly one at rho 0.9 gives eight times what it promises). What is needed is that a healthy
+window of W hours deviates as healthy windows of W hours did.
 
-Why not cumulative sums. A scan over windows that grow by a third to a half needs at most sqrt(3 / 2) times the users that
-the best window would need, so it stays near the best delay possible for every size of change; and the tail of one
+Why not cumulative sums. A scan over windows that grow by a third to a half needs at most sqrt(3 / 2) times the users
+that the best window would need, so it stays near the best delay possible for every size of change; and the tail of one
 window is sharper than the bound log(run length) that a likelihood ratio must reach, by about log(z sqrt(2 pi)).
 
 State: users and sums of the last 24 hours, so a block costs the same whatever came before, and two states of the same
@@ -34,14 +34,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, ndtri, stdtrit
 
-from monitor.detectors.baseline import HOURS_A_WEEK, WINDOWS, Baselines
+from monitor.detectors.baseline import HOURS_A_WEEK, Baselines
 from monitor.profile import Floats
+from monitor.stats.budget import WINDOWS
 
 REACH = WINDOWS[-1]
 MIN_USERS = 30.0
 """A window with fewer users is not judged: thin traffic is judged by its longer windows."""
 
-LOOKS_AN_HOUR = len(WINDOWS)
 _LAST_HOUR = np.array(WINDOWS) - 1
 # Below this normal value the exact tail, which costs more, is not asked for.
 _WORTH_A_LOOK = 2.5
@@ -112,7 +112,9 @@ class Look:
         return (self.evidence >= self.needed) & (self.evidence > 0)
 
 
-def advance(rings: Rings, baselines: Baselines, rules: Rules, hour_of_week: int, users: Floats, sums: Floats) -> Look:
+def advance(
+    rings: Rings, baselines: Baselines, rules: Rules, hour_of_week: int, *, users: Floats, sums: Floats
+) -> Look:
     """Adds a closed hour (users and the sums of their values, a number a gauge) and looks at all windows."""
     rings.push(users, sums, users * baselines.expected(hour_of_week % HOURS_A_WEEK))
     return look(rings, baselines, rules)

@@ -1,9 +1,10 @@
-"""Indicators: one question each, asked of every stream it applies to, once for each closed day.
+"""Indicators: one question each, asked of every stream it applies to, of closed hours and of closed days.
 
-`judge` takes the oldest day that is not judged yet, for each project, and stops there: alerts that the day opens or
-resolves decide what the next day is compared with, so the caller moves the alerts and calls again while something was
-judged. A day is judged when it closed a quarter of an hour ago and its calls have their signals and profiles; data
-that come later change the profiles but not the verdict. The pulse is judged once an hour.
+`judge` takes the closed hours that were not looked at yet, for each project, up to the first with something to say,
+then the oldest day that is not judged yet, and stops there: alerts that are opened or resolved decide what comes next
+is compared with, so the caller moves the alerts and calls again while something was judged. An hour is looked at ten
+minutes after its end (`monitor.detectors`), a day a quarter of an hour after, once their calls have their signals and
+profiles; data that come later change the profiles but not the verdict. The pulse is judged once an hour.
 """
 
 from __future__ import annotations
@@ -14,31 +15,32 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import select
 
 from monitor import errors, tables
-from monitor.clock import BlockLength, block_start, from_microseconds, to_microseconds
+from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import WHOLE, Block, Evidence, Indicator, Kind, Segment, Signal, Verdict, collect
+from monitor.detectors.hours import SETTLES, Task, watch
+from monitor.detectors.learning import Candidate
+from monitor.detectors.verdicts import AlertStream, mark_name, read_mark, save, standings, verdict_row
 from monitor.identifiers import id_floor
 from monitor.profile import OTHER, merge
 from monitor.queries.facts import pulse_facts
 from monitor.queries.series import Stream, first_block, read_profiles
 from monitor.settings import Settings
 from monitor.signals import FEEDBACK_PREFIX, describe, registry
+from monitor.stats.budget import QUARTER_DAYS, SHARES, SLOW
 from monitor.stats.windows import HEALTHY, LONG_WINDOW, REFERENCE, Standing, Window, filled, windows
 from monitor.store import Row, Store, table_of
 
-_VALUE = table_of(tables.Value)
-_ALERT = table_of(tables.Alert)
 _PENDING = table_of(tables.Pending)
 _DIRTY = table_of(tables.DirtyBlock)
 _PROJECT = table_of(tables.Project)
 
 CLOSED_AFTER = timedelta(minutes=15)
-WAIT_AT_MOST = timedelta(hours=6)
-WINDOWS_A_QUARTER = 91
+WAIT_AT_MOST = {BlockLength.HOUR: timedelta(hours=2), BlockLength.DAY: timedelta(hours=6)}
+WINDOWS_A_QUARTER = QUARTER_DAYS
 LOOKS_A_WINDOW = 4
 # While an alert is open, "is it over?" is asked at the usual 5 %.
 LOOKS_WHILE_OPEN = 20
@@ -49,8 +51,6 @@ UNKNOWN_GROUPS = (OTHER, "und")
 _DAY = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
-AlertStream = tuple[str, str, str, str]
-
 
 @dataclass(frozen=True)
 class _Question:
@@ -59,6 +59,10 @@ class _Question:
     segment: Segment
     windows: Sequence[Window]
     is_open: bool = False
+
+    @property
+    def stream(self) -> AlertStream:
+        return self.indicator.name, self.signal.name, self.segment.dimension, self.segment.value
 
 
 @dataclass(frozen=True)
@@ -89,17 +93,79 @@ def judge(store: Store, settings: Settings, now: datetime) -> int:
     with store.read() as connection:
         projects = list(connection.execute(select(_PROJECT.c.id).order_by(_PROJECT.c.id)).scalars())
     return sum(
-        _judge_pulse(store, project_id, now, pack) + _judge_next_day(store, settings, project_id, now, pack)
+        _judge_pulse(store, project_id, now, pack)
+        # Hours first, in order: what they open decides what a day is compared with.
+        + (
+            _watch_hours(store, settings, project_id, now, pack)
+            or _judge_next_day(store, settings, project_id, now, pack)
+        )
         for project_id in projects
     )
 
 
 def skip_days(store: Store, project: str, until: datetime) -> None:
-    """Days that begin before `until` are not judged: they only teach what is usual."""
+    """Days that begin before `until`, and their hours, are not judged: they only teach what is usual."""
     first = block_start(until, BlockLength.DAY)
     first += _DAY if first < until else timedelta()
     project_id = store.project(project, to_microseconds(until))
-    _save(store, [], _mark_name("judged", project_id), first - _DAY)
+    save(store, project_id, [], mark_name("judged", project_id), first - _DAY)
+    save(store, project_id, [], mark_name("hours", project_id), first - BlockLength.HOUR.duration)
+
+
+def _watch_hours(
+    store: Store, settings: Settings, project_id: int, now: datetime, pack: Mapping[str, Indicator]
+) -> int:
+    first = first_block(store, project_id, BlockLength.DAY)
+    if first is None:
+        return 0
+    mark = mark_name("hours", project_id)
+    judged = read_mark(store, mark_name("judged", project_id))
+    until = now - SETTLES
+    day_end = (first if judged is None else judged + _DAY) + _DAY
+    if day_end + CLOSED_AFTER <= now and _is_complete(store, project_id, BlockLength.DAY, day_end, now):
+        until = min(until, day_end)  # That day is judged before its next hours are.
+    reached = read_mark(store, mark)
+    task = Task(
+        store=store,
+        project_id=project_id,
+        budget=settings.alarm_budget,
+        first=first,
+        candidates=lambda day: _candidates(
+            _work(store, settings, project_id, day=day - _DAY, now=day, first=first), pack
+        ),
+        signal=lambda name, block: _signal(name, block.profile.kind, registry()),
+        standings=standings(store, project_id, BlockLength.HOUR),
+        is_ready=lambda end: _is_complete(store, project_id, BlockLength.HOUR, end, now),
+    )
+    said, newest = watch(task, reached, until)
+    if newest is None or newest == reached:
+        return 0
+    rows = [
+        verdict_row(
+            project_id,
+            (item.indicator, item.signal.name, item.segment.dimension, item.segment.value),
+            item.verdict,
+            start=item.hour,
+            end=item.hour + BlockLength.HOUR.duration,
+            window=item.since,
+            now=now,
+        )
+        for item in said
+    ]
+    save(store, project_id, rows, mark, newest)
+    return len(rows)
+
+
+def _candidates(work: _Day, pack: Mapping[str, Indicator]) -> list[Candidate]:
+    """The streams that may have a detector after this day: those that the slow lane asks about, but for amounts."""
+    return [
+        Candidate(indicator, work.signals[name], segment, blocks, work.standings.get(key, HEALTHY))
+        for indicator in pack.values()
+        if indicator.hourly and indicator.against == "past" and not indicator.overall_only
+        for (segment, name), blocks in work.streams.items()
+        if indicator.applies(work.signals[name]) and segment not in work.same_as_whole
+        for key in [(indicator.name, name, segment.dimension, segment.value)]
+    ]
 
 
 def _judge_next_day(
@@ -108,27 +174,27 @@ def _judge_next_day(
     first = first_block(store, project_id, BlockLength.DAY)
     if first is None:
         return 0
-    mark = _mark_name("judged", project_id)
-    judged = _read_mark(store, mark)
+    mark = mark_name("judged", project_id)
+    judged = read_mark(store, mark)
     day = first if judged is None else judged + _DAY
-    while day + _DAY + CLOSED_AFTER <= now and _is_complete(store, project_id, day, now):
-        rows = _judge_day(store, settings, project_id, day=day, now=now, first=first, pack=pack)
-        _save(store, rows, mark, day)
+    while day + _DAY + CLOSED_AFTER <= now and _is_complete(store, project_id, BlockLength.DAY, day + _DAY, now):
+        rows, cost = _judge_day(store, settings, project_id, day=day, now=now, first=first, pack=pack)
+        save(store, project_id, rows, mark, day, looks=len(rows), cost=cost)
         if rows:
             return len(rows)
         day += _DAY
     return 0
 
 
-def _is_complete(store: Store, project_id: int, day: datetime, now: datetime) -> bool:
-    """True where no call up to this day still waits for its signals or profiles; nothing is waited for too long."""
-    patience = to_microseconds(now - WAIT_AT_MOST)
+def _is_complete(store: Store, project_id: int, length: BlockLength, end: datetime, now: datetime) -> bool:
+    """True where no call before `end` still waits for its signals or profiles; nothing is waited for too long."""
+    patience = to_microseconds(now - WAIT_AT_MOST[length])
     with store.read() as connection:
         pending = connection.execute(
             select(_PENDING.c.id)
             .where(
                 _PENDING.c.project_id == project_id,
-                _PENDING.c.id < id_floor(day + _DAY),
+                _PENDING.c.id < id_floor(end),
                 _PENDING.c.received > patience,
             )
             .limit(1)
@@ -137,8 +203,8 @@ def _is_complete(store: Store, project_id: int, day: datetime, now: datetime) ->
             select(_DIRTY.c.start)
             .where(
                 _DIRTY.c.project_id == project_id,
-                _DIRTY.c.length.like(f"{BlockLength.DAY}%"),
-                _DIRTY.c.start <= to_microseconds(day),
+                _DIRTY.c.length.like(f"{length}%"),
+                _DIRTY.c.start < to_microseconds(end),
                 _DIRTY.c.since > patience,
             )
             .limit(1)
@@ -155,22 +221,25 @@ def _judge_day(
     now: datetime,
     first: datetime,
     pack: Mapping[str, Indicator],
-) -> list[Row]:
+) -> tuple[list[Row], float]:
+    """The verdicts of a day, and the false alarms they may cost."""
+    work = _work(store, settings, project_id, day=day, now=now, first=first)
+    questions = list(_questions(work, pack.values()))
+    looks = sum(question.signal.weight for question in questions) * WINDOWS_A_QUARTER * LOOKS_A_WINDOW
+    looks /= settings.alarm_budget * SHARES[SLOW]
+    asked = [(question, max(1, math.ceil(looks / question.signal.weight))) for question in questions]
+    rows = [row for question, share in asked if (row := _answer(work, question, share)) is not None]
+    return rows, sum(len(question.windows) / share for question, share in asked if not question.is_open)
+
+
+def _work(store: Store, settings: Settings, project_id: int, *, day: datetime, now: datetime, first: datetime) -> _Day:
     streams = read_profiles(store, project_id, BlockLength.DAY, day - REFERENCE - LONG_WINDOW, day + _DAY)
     declared = registry()
     signals = {
         name: _signal(name, blocks[-1].profile.kind, declared) for (segment, name), blocks in streams.items() if blocks
     }
-    standings = _standings(store, project_id)
-    work = _Day(store, settings, project_id, day, now, streams, standings, signals, first, _same_as_whole(streams))
-    questions = list(_questions(work, pack.values()))
-    looks = sum(question.signal.weight for question in questions) * WINDOWS_A_QUARTER * LOOKS_A_WINDOW
-    looks /= settings.alarm_budget
-    return [
-        row
-        for question in questions
-        if (row := _answer(work, question, math.ceil(looks / question.signal.weight))) is not None
-    ]
+    known = standings(store, project_id, BlockLength.DAY)
+    return _Day(store, settings, project_id, day, now, streams, known, signals, first, _same_as_whole(streams))
 
 
 def _signal(name: str, kind: Kind, declared: Mapping[str, Signal]) -> Signal:
@@ -280,7 +349,7 @@ def _answer(work: _Day, question: _Question, looks: int) -> Row | None:
             now=work.now,
             current=window.current,
             reference=window.reference,
-            looks=LOOKS_WHILE_OPEN if question.is_open else max(looks, 1),
+            looks=LOOKS_WHILE_OPEN if question.is_open else looks,
             changed=window.changed,
         )
         verdict = _asked(question.indicator, evidence)
@@ -291,7 +360,15 @@ def _answer(work: _Day, question: _Question, looks: int) -> Row | None:
     if chosen is None:
         return None
     window, verdict = chosen
-    return _row(work.project_id, question, verdict, start=work.start, end=work.end, window=window.start, now=work.now)
+    return verdict_row(
+        work.project_id,
+        question.stream,
+        verdict,
+        start=work.start,
+        end=work.end,
+        window=window.start,
+        now=work.now,
+    )
 
 
 def _asked(indicator: Indicator, evidence: Evidence) -> Verdict:
@@ -306,8 +383,8 @@ def _asked(indicator: Indicator, evidence: Evidence) -> Verdict:
 def _judge_pulse(store: Store, project_id: int, now: datetime, pack: Mapping[str, Indicator]) -> int:
     asked = [indicator for indicator in pack.values() if indicator.against == "pulse"]
     hour = block_start(now, BlockLength.HOUR) - BlockLength.HOUR.duration
-    mark = _mark_name("pulse", project_id)
-    judged = _read_mark(store, mark)
+    mark = mark_name("pulse", project_id)
+    judged = read_mark(store, mark)
     if not asked or (judged is not None and judged >= hour):
         return 0
     facts = pulse_facts(store, project_id, now)
@@ -318,92 +395,6 @@ def _judge_pulse(store: Store, project_id: int, now: datetime, pack: Mapping[str
         evidence = Evidence(signal, WHOLE, hour, end, now, (), (), max(1, len(asked)), facts)
         question = _Question(indicator, signal, WHOLE, ())
         verdict = _asked(indicator, evidence)
-        rows.append(_row(project_id, question, verdict, start=hour, end=end, window=hour, now=now))
-    _save(store, rows, mark, hour)
+        rows.append(verdict_row(project_id, question.stream, verdict, start=hour, end=end, window=hour, now=now))
+    save(store, project_id, rows, mark, hour)
     return len(rows)
-
-
-def _standings(store: Store, project_id: int) -> dict[AlertStream, Standing]:
-    statement = select(
-        _ALERT.c.indicator,
-        _ALERT.c.signal,
-        _ALERT.c.dimension,
-        _ALERT.c.value,
-        _ALERT.c.state,
-        _ALERT.c.since,
-        _ALERT.c.resolved,
-    ).where(_ALERT.c.project_id == project_id)
-    found: dict[AlertStream, Standing] = {}
-    with store.read() as connection:
-        for row in connection.execute(statement):
-            key = (row.indicator, row.signal, row.dimension, row.value)
-            standing = found.get(key, HEALTHY)
-            begun = from_microseconds(row.since)
-            if row.state == "firing":
-                found[key] = Standing(begun, standing.troubled)
-            elif row.resolved is not None:
-                over = from_microseconds(row.resolved)
-                found[key] = Standing(standing.open_since, (*standing.troubled, (begun, over)))
-    return found
-
-
-def _row(
-    project_id: int,
-    question: _Question,
-    verdict: Verdict,
-    *,
-    start: datetime,
-    end: datetime,
-    window: datetime,
-    now: datetime,
-) -> Row:
-    return {
-        "project_id": project_id,
-        "indicator": question.indicator.name,
-        "signal": question.signal.name,
-        "dimension": question.segment.dimension,
-        "value": question.segment.value,
-        "start": to_microseconds(start),
-        "end": to_microseconds(end),
-        "window_start": to_microseconds(window),
-        "computed": to_microseconds(now),
-        "state": verdict.state,
-        "reason": verdict.reason,
-        "number": _finite(verdict.value),
-        "low": _finite(verdict.low),
-        "high": _finite(verdict.high),
-        "n": verdict.n,
-        "effective_n": verdict.effective_n,
-        "baseline": _finite(verdict.baseline),
-        "effect": _finite(verdict.effect),
-        "effect_low": _finite(verdict.effect_low),
-        "effect_high": _finite(verdict.effect_high),
-        "detail": _finite(dict(verdict.detail)),
-    }
-
-
-def _finite(value: Any) -> Any:
-    """The value without anything a database or JSON cannot hold: what is no finite number becomes None."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value
-
-
-def _mark_name(what: str, project_id: int) -> str:
-    return f"indicators.{what}.{project_id}"
-
-
-def _read_mark(store: Store, name: str) -> datetime | None:
-    with store.read() as connection:
-        data = connection.execute(select(_VALUE.c.data).where(_VALUE.c.name == name)).scalar()
-    return from_microseconds(int(data)) if data else None
-
-
-def _save(store: Store, rows: Sequence[Row], mark: str, reached: datetime) -> None:
-    with store.write() as connection:
-        store.upsert(connection, tables.Verdict, rows)
-        store.upsert(connection, tables.Value, [{"name": mark, "data": str(to_microseconds(reached))}])

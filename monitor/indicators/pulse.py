@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from monitor import wording
 from monitor.contracts import Evidence, Indicator, Rule, Signal, Verdict
+from monitor.stats.budget import SUSPICIOUS, chance_of_false_alarms
 
 MAX_LAG_SECONDS = 300.0
 MAX_BACKLOG_SECONDS = 900.0
@@ -107,6 +108,17 @@ def _silence(evidence: Evidence) -> Verdict:
     )
 
 
+def _budget(evidence: Evidence) -> Verdict:
+    marked = evidence.facts.get("alarms_false", 0.0)
+    raised, spent = evidence.facts.get("alarms_raised", 0.0), evidence.facts.get("alarms_allowed", 0.0)
+    bad = chance_of_false_alarms(int(marked), spent) < SUSPICIOUS
+    reason = (
+        f"{wording.plural(marked, 'alarm')} of {int(raised)} in a quarter marked false, at most "
+        f"{wording.number(spent)} expected{': an assumption of the alarm budget is broken' if bad else ''}."
+    )
+    return _judged(bad, reason, marked, spent, raised)
+
+
 def _every(_signal: Signal) -> bool:
     return True
 
@@ -131,3 +143,4 @@ coverage = _indicator("coverage", "Calls with signals", "Do all calls get their 
 jobs = _indicator("jobs", "Jobs", "Do the monitor's own jobs run?", _jobs)
 rejects = _indicator("rejects", "Rejected records", "Is what senders send understood?", _rejects)
 silence = _indicator("silence", "Silence", "Are calls still arriving?", _silence)
+budget = _indicator("budget", "Alarm budget", "Are there more false alarms than were allowed?", _budget)

@@ -136,4 +136,5 @@ unpriced = Indicator(
     question="Is the price of more calls unknown?",
     applies=_is_source,
     compute=_unpriced,
+    hourly=False,
 )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, func, select
 from monitor import tables
 from monitor.clock import BlockLength, to_microseconds
 from monitor.identifiers import id_floor
+from monitor.stats.budget import QUARTER_DAYS
 from monitor.store import Store, table_of
 
 _SPAN = table_of(tables.Span)
@@ -19,6 +20,8 @@ _ENRICHMENT = table_of(tables.Enrichment)
 _PROFILE = table_of(tables.Profile)
 _JOB_RUN = table_of(tables.JobRun)
 _REJECT = table_of(tables.Reject)
+_ALERT = table_of(tables.Alert)
+_ALLOWANCE = table_of(tables.Allowance)
 
 _SECOND = 1_000_000
 _HOUR = timedelta(hours=1)
@@ -37,7 +40,8 @@ def pulse_facts(store: Store, project_id: int, now: datetime) -> dict[str, float
     left out); `backlog_calls`, `backlog_s` calls that wait for signals and how long the oldest has; `coverage`,
     `coverage_calls` share of the newest calls that have signals; `jobs_known`, `jobs_failed`, `jobs_stuck`; `rejected`,
     `received` records of the last hour; `silent_hours` since the newest call, `usual_gap_hours` the longest pause of
-    four weeks, `history_days`.
+    four weeks, `history_days`; `alarms_raised`, `alarms_false` and `alarms_allowed` of a quarter: what was alarmed,
+    marked false, and at most expected to be false.
     """
     with store.read() as connection:
         return {
@@ -47,6 +51,7 @@ def pulse_facts(store: Store, project_id: int, now: datetime) -> dict[str, float
             **_jobs(connection, now),
             **_records(connection, project_id, now),
             **_pauses(connection, project_id, now),
+            **_alarms(connection, project_id, now),
         }
 
 
@@ -151,3 +156,16 @@ def _pauses(connection: Connection, project_id: int, now: datetime) -> dict[str,
         facts["usual_gap_hours"] = max((later - one for one, later in itertools.pairwise(starts)), default=0) / hour
         facts["history_days"] = (starts[-1] - starts[0]) / hour / 24
     return facts
+
+
+def _alarms(connection: Connection, project_id: int, now: datetime) -> dict[str, float]:
+    start = to_microseconds(now - timedelta(days=QUARTER_DAYS))
+    raised, marked = connection.execute(
+        select(func.count(), func.count(_ALERT.c.marked_false)).where(
+            _ALERT.c.project_id == project_id, _ALERT.c.opened >= start, _ALERT.c.signal != ""
+        )
+    ).one()
+    spent = connection.execute(
+        select(func.sum(_ALLOWANCE.c.spent)).where(_ALLOWANCE.c.project_id == project_id, _ALLOWANCE.c.day >= start)
+    ).scalar()
+    return {"alarms_raised": float(raised), "alarms_false": float(marked), "alarms_allowed": float(spent or 0.0)}

@@ -216,7 +216,7 @@ def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
     down = max(-brought_up, -shift - RANK_MARGIN if apart and change <= -relevant else -1.0) / (error * needed)
     strength = max(up, down)
     direction = (1 if up >= down else -1) if strength > 1 else 0
-    if direction and not _spread_over_users(sides, direction):
+    if direction and not spread_over_users(sides, direction):
         direction, strength = 0, 1.0
     interval = mean_interval(value, sides.now.user_variance, sides.now.users)
     effect_interval = _mean_difference(sides, value - baseline)
@@ -238,7 +238,7 @@ def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
     )
 
 
-def _spread_over_users(sides: Sides, direction: int) -> bool:
+def spread_over_users(sides: Sides, direction: int) -> bool:
     """False where few users make far more calls than users usually do and the users' own means do not agree."""
     usual = sides.past.n / max(sides.past.users, 1)
     if sides.now.n / max(sides.now.users, 1) <= _UNUSUAL_CONCENTRATION * usual:
