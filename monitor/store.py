@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -37,6 +39,14 @@ BUSY_TIMEOUT_MILLISECONDS = 15_000
 PAGE_SIZE = "PRAGMA page_size = 8192"
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement in the words of the driver, and how a row becomes what the driver takes for it."""
+
+    text: str
+    arrange: Callable[[Row], Any]
+
+
 class Store:
     """Connections to one database. Cheap to share between threads; make one a process."""
 
@@ -55,7 +65,8 @@ class Store:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._write_lock = threading.RLock()
         self._projects: dict[str, int] = {}
-        self._inserts: dict[tuple[Any, ...], tuple[str, Callable[[Row], Any]]] = {}
+        self._inserts: dict[tuple[Any, ...], Prepared] = {}
+        self._writing: Connection | None = None
         if self.is_sqlite:
             options: dict[str, Any] = {
                 "connect_args": {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MILLISECONDS / 1000},
@@ -88,11 +99,26 @@ class Store:
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block, or rolled back if it raises."""
         if self.is_sqlite:
-            with self._write_lock, self.writer.begin() as connection:
+            with self._write_lock, self._kept() as connection, connection.begin():
                 yield connection
         else:
             with self.writer.begin() as connection:
                 yield connection
+
+    @contextmanager
+    def _kept(self) -> Iterator[Connection]:
+        """The one connection that writes, kept open as long as all goes well; another inside of a transaction."""
+        if self._writing is not None and self._writing.in_transaction():
+            with self.writer.connect() as connection:
+                yield connection
+            return
+        connection = self._writing = self._writing or self.writer.connect()
+        try:
+            yield connection
+        except BaseException:
+            self._writing = None
+            connection.close()
+            raise
 
     def insert(self, connection: Connection, model: type[SQLModel], rows: Sequence[Row]) -> None:
         """Inserts rows; all must have the same keys."""
@@ -119,15 +145,32 @@ class Store:
         if not rows:
             return 0
         chosen = (model.__tablename__, tuple(rows[0]), tuple(key))
-        if chosen not in self._inserts:
+        prepared = self._inserts.get(chosen)
+        if prepared is None:
             statement = self.insert_statement(model)
             if key:
                 statement = statement.on_conflict_do_nothing(index_elements=list(key))
-            compiled = statement.compile(dialect=self.writer.dialect, column_keys=list(rows[0]))
-            places = compiled.positiontup
-            self._inserts[chosen] = (str(compiled), itemgetter(*places) if places else dict)
-        text, arranged = self._inserts[chosen]
-        return _count(connection.exec_driver_sql(text, list(map(arranged, rows))))
+            prepared = self._inserts[chosen] = self.prepare(statement, list(rows[0]))
+        return self.execute_prepared(connection, prepared, rows)
+
+    def prepare(self, statement: Any, columns: Sequence[str]) -> Prepared:
+        """An INSERT for these columns in the words of the driver: to make them costs more than to run them.
+
+        Columns that are left out get their defaults.
+        """
+        compiled = statement.compile(dialect=self.writer.dialect, column_keys=list(columns))
+        defaults = {column.key: column.default.arg for column in compiled.insert_prefetch}
+        places = compiled.positiontup
+        order: Callable[[Row], Any] = itemgetter(*places) if places else dict
+        return Prepared(str(compiled), (lambda row: order({**defaults, **row})) if defaults else order)
+
+    def execute_prepared(self, connection: Connection, prepared: Prepared, rows: Sequence[Row]) -> int:
+        """Runs a prepared INSERT for rows, all with the same keys; answers how many rows that changed."""
+        arranged = list(map(prepared.arrange, rows))
+        if not self.is_sqlite:
+            return _count(connection.exec_driver_sql(prepared.text, arranged))
+        # What SQLAlchemy adds to every statement takes longer than a small one.
+        return run_driver(connection, prepared.text, arranged)
 
     def upsert(
         self, connection: Connection, model: type[SQLModel], rows: Sequence[Row], key: Sequence[str] = ()
@@ -176,6 +219,10 @@ class Store:
 
     def close(self) -> None:
         """Closes all connections."""
+        with self._write_lock:
+            if self._writing is not None:
+                self._writing.close()
+                self._writing = None
         self.writer.dispose()
         self.reader.dispose()
 
@@ -188,6 +235,23 @@ class Store:
 def table_of(model: type[SQLModel]) -> Table:
     """The Core table of a model: statements on it are several times faster than the object layer."""
     return model.__table__  # type: ignore[attr-defined, no-any-return]
+
+
+def run_driver(connection: Connection, text: str, rows: Sequence[Any] = ()) -> int:
+    """Runs a statement straight on SQLite's driver, once for each row; errors are those of SQLAlchemy."""
+    cursor = connection.connection.cursor()
+    try:
+        if len(rows) > 1:
+            cursor.executemany(text, rows)
+        else:
+            cursor.execute(text, *rows)
+        return max(cursor.rowcount, 0)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(
+            text, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
+        ) from None
+    finally:
+        cursor.close()
 
 
 def _count(result: CursorResult[Any]) -> int:
@@ -231,7 +295,7 @@ def _prepare_sqlite(engine: Engine, durability: str, *, read_only: bool) -> None
         cursor.close()
 
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        run_driver(connection, "BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)

@@ -69,8 +69,8 @@ def log_in(client: FlaskClient, password: str = PASSWORD, **fields: str) -> Any:
 
 
 def every_path(server: Flask) -> list[tuple[str, str]]:
-    """A method and an address for each rule of a server."""
-    found = []
+    """A method and an address for each rule of a server, and for each path that takes records."""
+    found = [("POST", path) for path in server.wsgi_app.paths]  # type: ignore[attr-defined]
     for rule in server.url_map.iter_rules():
         path = re.sub(r"<[^>]+>", "x", rule.rule)
         found += [(method, path) for method in (rule.methods or ()) if method in ("GET", "POST")]

@@ -1,8 +1,8 @@
 """Group commit: everything that waits is written in one transaction, and its fsync is paid once.
 
 There is no thread of its own. Whoever submits while nobody writes becomes the writer and takes all that waits with it;
-the others sleep until their part is done. So one writer at a time, no hand-over while traffic is thin, and nothing that
-a fork or a crash could leave behind half alive.
+the others sleep until their part is done, or until it is their turn to write. So one writer at a time, no hand-over
+while traffic is thin, and nothing that a fork or a crash could leave behind half alive.
 
 Where several send at once and writing takes long, the writer first waits a moment for all of them: those who have just
 been answered are about to send again, and one commit for all costs less than two.
@@ -29,14 +29,28 @@ GATHER_SHARE = 0.5
 MAX_GATHER_SECONDS = 0.005
 
 
+class _Submitter:
+    """One who waits for items to be written. Its bell rings once: all is done, or it is its turn to write."""
+
+    __slots__ = ("bell", "gone", "leads", "open")
+
+    def __init__(self, items: int) -> None:
+        self.bell = threading.Lock()
+        self.bell.acquire()
+        self.open = items
+        self.leads = False
+        self.gone = False
+
+
 class _Ticket(Generic[Item, Result]):
     """One item on its way: it ends with a result or with an error, and `done` says so."""
 
-    __slots__ = ("done", "error", "item", "result", "size")
+    __slots__ = ("done", "error", "item", "result", "size", "submitter")
 
-    def __init__(self, item: Item, size: int) -> None:
+    def __init__(self, item: Item, size: int, submitter: _Submitter) -> None:
         self.item = item
         self.size = size
+        self.submitter = submitter
         self.done = False
         self.result: Result | None = None
         self.error: Exception | None = None
@@ -46,10 +60,6 @@ class _Ticket(Generic[Item, Result]):
             raise self.error
         assert self.result is not None  # noqa: S101 - a ticket that is done has one or the other
         return self.result
-
-
-def _all_done(tickets: Sequence[_Ticket[Item, Result]]) -> bool:
-    return all(ticket.done for ticket in tickets)
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -82,13 +92,17 @@ class GroupCommit(Generic[Item, Result]):
 
         Raises Busy when too much waits already, or whatever the writing of an item raised.
         """
-        tickets = [_Ticket[Item, Result](item, size) for item, size in items]
-        self._enqueue(tickets)
-        while self._is_turn(tickets):
+        submitter = _Submitter(len(items))
+        tickets = [_Ticket[Item, Result](item, size, submitter) for item, size in items]
+        self._enqueue(tickets, submitter)
+        if not submitter.leads:
+            self._wait(submitter)
+        if submitter.leads:
             try:
-                self._write_group()
+                while submitter.open:
+                    self._write_group(submitter)
             finally:
-                self._end_turn()
+                self._hand_over()
         return [ticket.outcome() for ticket in tickets]
 
     def close(self) -> None:
@@ -99,27 +113,31 @@ class GroupCommit(Generic[Item, Result]):
             self._writing = True
         try:
             while self._waiting:
-                self._write_group()
+                self._write_group(None)
         finally:
-            self._end_turn()
+            self._hand_over()
 
-    def _is_turn(self, tickets: list[_Ticket[Item, Result]]) -> bool:
-        """Waits until this thread is the writer (true), or all its tickets are done (false)."""
+    def _wait(self, submitter: _Submitter) -> None:
+        """Returns when all is done or it is the submitter's turn. Raises Busy where neither comes in time."""
+        if submitter.bell.acquire(timeout=WAIT_SECONDS):
+            return
         with self._guard:
-            ready = self._free.wait_for(lambda: not self._writing or _all_done(tickets), WAIT_SECONDS)
-            if not ready:
-                raise Busy("The store has not taken the records in time; send them again.", retry_after=5)
-            if _all_done(tickets):
-                return False
-            self._writing = True
-            return True
+            submitter.gone = bool(submitter.open) and not submitter.leads
+        if submitter.gone:
+            raise Busy("The store has not taken the records in time; send them again.", retry_after=5)
 
-    def _end_turn(self) -> None:
+    def _hand_over(self) -> None:
+        """Ends a turn: the first who waits is the next."""
         with self._guard:
+            following = next((ticket.submitter for ticket in self._waiting if not ticket.submitter.gone), None)
+            if following is not None and not self._closed:
+                following.leads = True
+                following.bell.release()
+                return
             self._writing = False
             self._free.notify_all()
 
-    def _enqueue(self, tickets: list[_Ticket[Item, Result]]) -> None:
+    def _enqueue(self, tickets: list[_Ticket[Item, Result]], submitter: _Submitter) -> None:
         size = sum(ticket.size for ticket in tickets)
         with self._guard:
             if self._closed:
@@ -128,7 +146,9 @@ class GroupCommit(Generic[Item, Result]):
                 raise Busy(f"{self._records} records are waiting to be stored already; send again a little later.")
             self._records += size
             self._waiting.extend(tickets)
-            if len(self._waiting) >= self._usual:
+            if not self._writing:
+                self._writing = submitter.leads = True
+            elif len(self._waiting) >= self._usual:
                 self._arrived.notify()
 
     def _take(self) -> list[_Ticket[Item, Result]]:
@@ -144,7 +164,7 @@ class GroupCommit(Generic[Item, Result]):
                 group.append(ticket)
         return group
 
-    def _write_group(self) -> None:
+    def _write_group(self, leader: _Submitter | None) -> None:
         group = self._take()
         started = time.monotonic()
         try:
@@ -159,6 +179,11 @@ class GroupCommit(Generic[Item, Result]):
                 # Nobody of the group has been answered yet: those who wait beside it are others.
                 self._usual = len(group) + len(self._waiting)
                 self._records -= sum(ticket.size for ticket in group)
+                for ticket in group:
+                    submitter = ticket.submitter
+                    submitter.open -= 1
+                    if not submitter.open and submitter is not leader and not submitter.leads:
+                        submitter.bell.release()
 
     def _settle(self, group: list[_Ticket[Item, Result]]) -> None:
         try:

@@ -106,7 +106,7 @@ class Endpoint:
 
         return project_of
 
-    def _otlp(self, counted: str, read: Callable[..., list[Batch]], environ: Environ) -> Answer:
+    def _otlp(self, counted: str, read: Callable[..., Iterable[Batch]], environ: Environ) -> Answer:
         sort = _media_type(environ)
         encoding = otlp.JSON if sort == otlp.JSON else otlp.PROTOBUF
         try:
@@ -120,7 +120,7 @@ class Endpoint:
         return Answer(200, otlp.answer(receipt, encoding, counted), encoding)
 
     def _records(
-        self, read: Callable[..., list[Batch]], accepted: Callable[[Receipt], int], environ: Environ
+        self, read: Callable[..., Iterable[Batch]], accepted: Callable[[Receipt], int], environ: Environ
     ) -> Answer:
         try:
             if _media_type(environ) not in (otlp.JSON, ""):
@@ -135,7 +135,7 @@ class Endpoint:
         failed = receipt.rejected and not (receipt.accepted or receipt.duplicates or receipt.feedback)
         return Answer(422 if failed else 200, _receipt(receipt, accepted(receipt)), otlp.JSON)
 
-    def _stored(self, environ: Environ, read: Callable[[bytes], list[Batch]]) -> Receipt:
+    def _stored(self, environ: Environ, read: Callable[[bytes], Iterable[Batch]]) -> Receipt:
         """What became of the records that `read` finds in the body."""
         body = _body(environ, self._settings.max_body_bytes)
         if len(body) < _HUGE:

@@ -19,6 +19,8 @@ from monitor.records import Feedback, Span
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 MAX_REASONS = 5
+SLICE = 250
+"""Spans that are decoded before they are made ready to be written: all of a large request would fill the memory."""
 
 CONTENT_EVENTS = frozenset(
     (
@@ -51,11 +53,12 @@ class _Pile:
     dialects: set[str] = field(default_factory=set)
 
 
-def read_traces(body: bytes, encoding: str, project_of: ProjectOf) -> list[Batch]:
-    """The batches of a trace request, one a project and sender.
+def read_traces(body: bytes, encoding: str, project_of: ProjectOf) -> Iterator[Batch]:
+    """The batches of a trace request, read as they are taken, so that a large request is never in memory decoded.
 
-    `project_of` chooses the project, given the one that the resource names. Bad spans become rejections, with their
-    place in the request; good ones beside them are kept. Raises InputError where the body as a whole cannot be read.
+    A batch has spans of one project and sender, `SLICE` at the most. `project_of` chooses the project, given the one
+    that the resource names. Bad spans become rejections, with their place in the request; good ones beside them are
+    kept. Raises InputError where the body as a whole cannot be read.
     """
     if encoding == JSON:
         from monitor.ingest.otlp_json import read_spans
@@ -64,11 +67,15 @@ def read_traces(body: bytes, encoding: str, project_of: ProjectOf) -> list[Batch
     piles: dict[tuple[str, str], _Pile] = {}
     position = 0
     for resource, spans in read_spans(body):
-        pile = _pile(piles, resource, project_of)
+        key = _key(resource, project_of)
+        pile = piles.setdefault(key, _Pile())
         for raw in spans:
             _add_span(pile, raw, position)
             position += 1
-    return _batches(piles)
+            if len(pile.spans) + len(pile.rejected) >= SLICE:
+                yield from _batches({key: pile})
+                pile = piles[key] = _Pile()
+    yield from _batches(piles)
 
 
 def _add_span(pile: _Pile, raw: RawSpan | InputError, position: int) -> None:
@@ -100,7 +107,7 @@ def read_logs(body: bytes, encoding: str, project_of: ProjectOf, now: datetime) 
     piles: dict[tuple[str, str], _Pile] = {}
     position = 0
     for resource, logs in read(body):
-        pile = _pile(piles, resource, project_of)
+        pile = piles.setdefault(_key(resource, project_of), _Pile())
         parts: dict[tuple[str, str], tuple[int, list[RawLog]]] = {}
         for log in logs:
             try:
@@ -150,8 +157,8 @@ def _add_log(
     pile.feedback.append(said)
 
 
-def _pile(piles: dict[tuple[str, str], _Pile], resource: Resource, project_of: ProjectOf) -> _Pile:
-    return piles.setdefault((project_of(resource.project), resource.service or "opentelemetry"), _Pile())
+def _key(resource: Resource, project_of: ProjectOf) -> tuple[str, str]:
+    return project_of(resource.project), resource.service or "opentelemetry"
 
 
 def _batches(piles: dict[tuple[str, str], _Pile]) -> list[Batch]:

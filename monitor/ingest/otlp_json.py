@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from monitor.errors import InputError
@@ -17,7 +17,7 @@ _MAX_DEPTH = 30
 _SNAKE = re.compile(r"[A-Z]")
 
 
-def read_spans(body: bytes) -> Iterator[tuple[Resource, list[RawSpan | InputError]]]:
+def read_spans(body: bytes) -> Iterator[tuple[Resource, Iterable[RawSpan | InputError]]]:
     """Spans by resource. Raises InputError where the body is no trace request."""
     for group in _objects(_request(body), "resourceSpans"):
         resource = _resource(group)

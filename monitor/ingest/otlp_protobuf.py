@@ -15,15 +15,18 @@ from monitor.ingest.raw_span import RawEvent, RawLog, RawSpan, Resource, resourc
 _STATUS_ERROR = 2
 
 
-def read_spans(body: bytes) -> Iterator[tuple[Resource, list[RawSpan | InputError]]]:
-    """Spans by resource. Raises InputError where the body is no trace request."""
+def read_spans(body: bytes) -> Iterator[tuple[Resource, Iterable[RawSpan | InputError]]]:
+    """Spans by resource, decoded as they are taken. Raises InputError where the body is no trace request."""
     for group in _parsed(ExportTraceServiceRequest, body).resource_spans:
         resource = resource_of(_attributes(group.resource.attributes))
-        spans: list[RawSpan | InputError] = []
-        for scoped in group.scope_spans:
-            scope = _scope(scoped.scope)
-            spans.extend(_span(span, resource, scope) for span in scoped.spans)
-        yield resource, spans
+        yield resource, _spans(group, resource)
+
+
+def _spans(group: Any, resource: Resource) -> Iterator[RawSpan | InputError]:
+    for scoped in group.scope_spans:
+        scope = _scope(scoped.scope)
+        for span in scoped.spans:
+            yield _span(span, resource, scope)
 
 
 def read_logs(body: bytes) -> Iterator[tuple[Resource, list[RawLog | InputError]]]:

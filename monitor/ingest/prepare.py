@@ -4,8 +4,10 @@ capped and marked, and characters that a database refuses are replaced.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -46,6 +48,8 @@ _SHORT_FIELDS = (
     "service_tier",
     "source",
 )
+_short_values = attrgetter(*_SHORT_FIELDS)
+_NO_TOKENS = Tokens()
 
 
 def clean(text: str) -> str:
@@ -82,18 +86,17 @@ class Preparer:
 
     def __init__(self, settings: Settings, key: bytes) -> None:
         self._pseudonyms = Pseudonyms(key)
-        self._masks = _Masks(Redactor(settings)) if settings.redaction == "mask" else None
+        self._masks = _Masks(Redactor(settings, key)) if settings.redaction == "mask" else None
         self._unmasked_projects = frozenset(settings.redaction_off_projects)
         self._limit = settings.max_text_characters
-        self._fit: set[str] = set()
+        self._fit: set[str] = {""}
 
     def span(self, project: str, span: Span, now: datetime) -> Span:
         """The span as it may be stored. Raises InputError where it cannot be."""
         check_time(span.time, now)
-        work = _Work(None if project in self._unmasked_projects else self._masks, self._limit)
-        for identifier in (span.trace_id, span.span_id, span.parent_id):
-            if len(identifier) > MAX_IDENTIFIER:
-                raise InputError(f"An identifier is longer than {MAX_IDENTIFIER} characters.")
+        work = _Work(None if project in self._unmasked_projects else self._masks, self._limit, span.trace_id)
+        if max(len(span.trace_id), len(span.span_id), len(span.parent_id)) > MAX_IDENTIFIER:
+            raise InputError(f"An identifier is longer than {MAX_IDENTIFIER} characters.")
         if not span.trace_id or not span.span_id:
             raise InputError("A span needs a trace id and a span id.")
         changes = self._short_fields(span)
@@ -101,13 +104,14 @@ class Preparer:
             changes["user"] = self._pseudonyms.of(span.user)
         if span.session_id:
             changes["session_id"] = self._session(work, span.session_id)
-        for name, prepare in work.by_field:
-            value = getattr(span, name)
-            if value:
-                changes[name] = prepare(name, value)
-        changes["tokens"] = _plausible(span.tokens)
-        for name in ("cost_usd", "latency_s", "time_to_first_token_s"):
-            value = getattr(span, name)
+        work.span(span, changes)
+        if span.tokens != _NO_TOKENS:
+            changes["tokens"] = _plausible(span.tokens)
+        for name, value in (
+            ("cost_usd", span.cost_usd),
+            ("latency_s", span.latency_s),
+            ("time_to_first_token_s", span.time_to_first_token_s),
+        ):
             if value is not None and not 0 <= value < 1e9:
                 changes[name] = None
         if work.masked:
@@ -123,7 +127,8 @@ class Preparer:
             raise InputError("name: feedback needs a name.")
         if not (feedback.trace_id or feedback.session_id):
             raise InputError("Feedback needs a target: trace_id, id or session_id.")
-        work = _Work(None if project in self._unmasked_projects else self._masks, self._limit)
+        masks = None if project in self._unmasked_projects else self._masks
+        work = _Work(masks, self._limit, feedback.trace_id or feedback.session_id)
         annotator_id = short(feedback.annotator_id)
         if annotator_id and feedback.annotator == "human":
             annotator_id = self._pseudonyms.of(feedback.annotator_id)
@@ -143,12 +148,14 @@ class Preparer:
 
     def _short_fields(self, span: Span) -> dict[str, Any]:
         """The names of a span that need a change."""
-        changes: dict[str, Any] = {}
-        for name in _SHORT_FIELDS:
-            value = getattr(span, name)
-            if value and value not in self._fit and not self._known_fit(value):
-                changes[name] = short(value)
-        return changes
+        values = _short_values(span)
+        if self._fit.issuperset(values):
+            return {}
+        return {
+            name: short(value)
+            for name, value in zip(_SHORT_FIELDS, values, strict=True)
+            if value not in self._fit and not self._known_fit(value)
+        }
 
     def _known_fit(self, value: str) -> bool:
         """True for a name that needs no change; the ones seen are remembered, since they repeat in every span."""
@@ -156,7 +163,7 @@ class Preparer:
             return False
         if len(self._fit) >= MAX_HARMLESS:
             self._fit.clear()
-        self._fit.add(value)
+        self._fit.update(("", value))
         return True
 
     def _session(self, work: _Work, session_id: str) -> str:
@@ -167,8 +174,8 @@ class Preparer:
 
 def _plausible(tokens: Tokens) -> Tokens:
     """The counts without those that cannot be: negative, or more than a column holds."""
-    counts = [count for count in msgspec.structs.astuple(tokens) if isinstance(count, int)]
-    return tokens if not counts or (min(counts) >= 0 and sum(counts) <= MAX_COUNT) else Tokens()
+    counts = [count for count in msgspec.structs.astuple(tokens) if count.__class__ is int]
+    return tokens if not counts or (min(counts) >= 0 and sum(counts) <= MAX_COUNT) else _NO_TOKENS
 
 
 class _Masks:
@@ -178,9 +185,9 @@ class _Masks:
         self._redactor = redactor
         self.harmless: set[str] = set()
 
-    def of(self, text: str) -> tuple[str, Mapping[str, int]]:
-        """The masked text, and how much was masked by kind."""
-        masked, found = self._redactor.mask(text)
+    def of(self, text: str, scope: str) -> tuple[str, Mapping[str, int]]:
+        """The masked text, and how much was masked by kind; within a scope a value has one placeholder."""
+        masked, found = self._redactor.mask(text, scope)
         if not found and len(text) <= MAX_REMEMBERED:
             if len(self.harmless) >= MAX_HARMLESS:
                 self.harmless.clear()
@@ -191,32 +198,35 @@ class _Masks:
 class _Work:
     """What is gathered while one record is prepared: what was masked, what was cut."""
 
-    __slots__ = ("_limit", "_masks", "masked", "truncated")
+    __slots__ = ("_limit", "_masks", "_scope", "masked", "truncated")
 
-    def __init__(self, masks: _Masks | None, limit: int) -> None:
+    def __init__(self, masks: _Masks | None, limit: int, scope: str) -> None:
         self._masks = masks
         self._limit = limit
+        self._scope = scope
         self.masked: dict[str, int] = {}
         self.truncated: list[str] = []
 
-    @property
-    def by_field(self) -> tuple[tuple[str, Callable[[str, Any], object]], ...]:
-        """How each field of a span is prepared that may hold people's text."""
-        return (
-            ("name", self.name),
-            ("prompt", self.messages),
-            ("response", self.text),
-            ("response_parts", self.text),
-            ("context", self.texts),
-            ("reference", self.texts),
-            ("error", self.text),
-            ("tags", self.tags),
-            ("attributes", self.attributes),
-        )
-
-    def name(self, field: str, text: str) -> str:
-        """A short text."""
-        return self.text(field, short(text))
+    def span(self, span: Span, changes: dict[str, Any]) -> None:
+        """Adds the fields of a span that may hold people's text, as they may be stored."""
+        if span.name:
+            changes["name"] = self.text("name", short(span.name))
+        if span.prompt:
+            changes["prompt"] = self.messages("prompt", span.prompt)
+        if span.response:
+            changes["response"] = self.text("response", span.response)
+        if span.response_parts:
+            changes["response_parts"] = self.text("response_parts", span.response_parts)
+        if span.context:
+            changes["context"] = self.texts("context", span.context)
+        if span.reference:
+            changes["reference"] = self.texts("reference", span.reference)
+        if span.error:
+            changes["error"] = self.text("error", span.error)
+        if span.tags:
+            changes["tags"] = self.tags("tags", span.tags)
+        if span.attributes:
+            changes["attributes"] = self.attributes("attributes", span.attributes)
 
     def text(self, field: str, text: str) -> str:
         """One text, clean, masked, at most as long as the settings allow."""
@@ -230,7 +240,7 @@ class _Work:
         cut = len(text) > room
         text = clean(text[: room + _OVERLAP] if cut else text)
         if self._masks is not None:
-            text, found = self._masks.of(text)
+            text, found = self._masks.of(text, self._scope)
             for kind, count in found.items():
                 self.masked[kind] = self.masked.get(kind, 0) + count
         if cut:
@@ -286,11 +296,12 @@ class _Work:
         """Attributes that were not understood, bounded in number, depth and length."""
         if len(attributes) > MAX_ATTRIBUTES:
             self.truncated.append(field)
-        return {short(name): self._value(value, 0) for name, value in list(attributes.items())[:MAX_ATTRIBUTES]}
+            attributes = dict(islice(attributes.items(), MAX_ATTRIBUTES))
+        return {short(name): self._value(value, 0) for name, value in attributes.items()}
 
     def _value(self, value: object, depth: int) -> object:
         if isinstance(value, str):
-            return self.text("attributes", value)
+            return self._within("attributes", value, self._limit) if value != HIDDEN else value
         if value is None or isinstance(value, (bool, int, float)):
             return _number(value)
         if depth >= MAX_DEPTH:
@@ -305,8 +316,8 @@ class _Work:
 
 def _number(value: object) -> object:
     """The number, or its digits where no JSON or MessagePack number can hold it."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
-        return str(value)[:MAX_NAME]
+    if isinstance(value, int):
+        return value if -(2**63) < value < 2**63 else str(value)[:MAX_NAME]
     if isinstance(value, float) and value - value != 0:
         return str(value)
     return value

@@ -65,7 +65,7 @@ def write_rejects(
 
 
 class SenderCounts:
-    """Adds to the counters of senders; its statement is made once, since making it costs more than running it."""
+    """Adds to the counters of senders, once for each sender of a group of batches."""
 
     def __init__(self, store: Store) -> None:
         statement = store.insert_statement(tables.Sender)
@@ -73,9 +73,11 @@ class SenderCounts:
         self._noted: dict[tuple[int, str, str], int] = {}
         self._to_note: dict[tuple[int, str, str], int] = {}
         added = {name: table.c[name] + statement.excluded[name] for name in _COUNTERS}
-        self._statement = statement.on_conflict_do_update(
+        counting = statement.on_conflict_do_update(
             index_elements=["project_id", "name"], set_=added | {"last_seen": statement.excluded.last_seen}
         )
+        self._store = store
+        self._statement = store.prepare(counting, list(_row(0, "", 0)))
 
     def add(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Adds what a group of batches brought."""
@@ -99,7 +101,7 @@ class SenderCounts:
                 for name, count in entry.unmapped.items():
                     counts[name] = counts.get(name, 0) + count
         # In one order everywhere, so that two processes never wait for each other.
-        connection.execute(self._statement, [rows[key] for key in sorted(rows)])
+        self._store.execute_prepared(connection, self._statement, [rows[key] for key in sorted(rows)])
         for key in sorted(names):
             _add_unmapped(connection, *key, names[key])
         for key in sorted(spoken):

@@ -28,6 +28,7 @@ class Front:
         self._endpoint = endpoint
         self._gate = gate
         self._headers = list(headers)
+        self.paths = endpoint.paths
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answers as WSGI applications do."""
