@@ -7,7 +7,7 @@ import json
 import pytest
 
 from monitor.text import grounding
-from tests.quality import Figure, correctness, groundedness, refusals
+from tests.quality import Figure, correctness, groundedness, refusals, relevance
 from tests.quality.measures import auc, auc_within, rows, share
 from tests.training.grounding import is_for_training
 
@@ -77,3 +77,10 @@ def test_measures() -> None:
     assert bins == {1: (1.0, 1, 1), 2: (0.0, 1, 2)}
     assert share(0, 10)[0] == 0
     assert share(5, 10)[1:] == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def test_relevance_tells_more_than_length() -> None:
+    ours, length = relevance.report()
+    assert ours.value >= 0.6
+    assert ours.low > 0.5
+    assert ours.value > length.value

@@ -49,8 +49,9 @@ answering = Enricher(
             "relevance",
             Kind.NUMBER,
             "Question taken up",
-            "Share of the content words of what was asked that the answer takes up, 0 to 1. Last 300 characters of the "
-            "prompt, first 1,500 of the answer; none for answers under 60 characters and for refusals.",
+            "Share of the content words of what was asked (the eight longest) that the answer takes up, 0 to 1. Last "
+            "300 characters of the prompt, first 1,000 of the answer; none for answers under 60 characters "
+            "and refusals.",
             family="quality",
             good="up",
             relevant=0.1,
@@ -77,7 +78,7 @@ answering = Enricher(
             family="quality",
             good="down",
             relevant=0.03,
-            misleads="Doubt is right where things are doubtful. English only; first 1,500 characters.",
+            misleads="Doubt is right where things are doubtful. English only; first 1,000 characters.",
         ),
         Signal(
             "partial_refusal",

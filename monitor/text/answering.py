@@ -18,13 +18,14 @@ from monitor.text.patterns import plain, rule
 from monitor.text.words import STOP_WORDS, word_set
 
 _QUESTION = 300
-_ANSWER = 1_500
+_ASKED = 8
+_ANSWER = 1_000
 _LEAST_ANSWER = 60
 _PREFIX = 6
 _CODE_CHARACTERS = 20_000
 _PARTS = 12
 
-_MARKS = ".,?!:;\"()[]*`'\u2019\u201c\u201d"
+_MARKS = str.maketrans(dict.fromkeys(".,?!:;\"()[]*`'\u2019\u201c\u201d", " "))
 _SMALL = frozenset(word[:_PREFIX] for word in STOP_WORDS if len(word) > 2) | word_set(
     "write give list make explai descri provid create genera sugges tell help want need think step using use like can "
     "please answer yes thanks exampl follow"
@@ -65,30 +66,29 @@ _DOUBT_WORDS = word_set(
 _WEAK = word_set("might may maybe perhaps possibly probably presumably likely seems seem appears appear")
 _WEAK_SHARE = 0.03
 _LEAST_WORDS = 20
-_LOOK = 1_500
+_LOOK = 1_000
 
 
 def relevance(prompt: str, response: str) -> float | None:
     """Share of the content words of what was asked that the answer takes up, 0 to 1.
 
-    The last 300 characters of the prompt and the first 1,500 of the answer count; words are compared by their first six
-    letters. None for answers under 60 characters ("Delhi" is a good answer without a word of the question), and where
-    the question has fewer than two such words.
+    The eight longest words of the last 300 characters of the prompt and the first 1,000 characters of the answer
+    count; words are compared by their first six letters. None for answers under 60 characters ("Delhi" is a good answer
+    without a word of the question), and where the question has fewer than two such words.
     """
     if len(response) < _LEAST_ANSWER:
         return None
-    asked = _stems(prompt[-_QUESTION:])
+    asked = sorted(_stems(prompt[-_QUESTION:]), key=len, reverse=True)[:_ASKED]
     if len(asked) < 2:
         return None
     said = response[:_ANSWER].lower()
-    return round(sum(word in said for word in asked) / len(asked), 4)
+    return round(sum([word in said for word in asked]) / len(asked), 4)
 
 
-def _stems(text: str) -> set[str]:
-    bare = text.lower()
-    for mark in _MARKS:
-        bare = bare.replace(mark, " ")
-    return {word[:_PREFIX] for word in bare.split() if len(word) > 2} - _SMALL
+def _stems(text: str) -> dict[str, None]:
+    """The beginnings of the content words of a text, in order."""
+    words = text.lower().translate(_MARKS).split()
+    return dict.fromkeys([word[:_PREFIX] for word in words if len(word) > 2 and word[:_PREFIX] not in _SMALL])
 
 
 def parts_asked(prompt: str) -> list[str]:
@@ -109,11 +109,11 @@ def completeness(prompt: str, response: str) -> float | None:
     parts = parts_asked(prompt)
     if not parts:
         return None
-    said = _stems(response[:8000])
+    said = set(_stems(response[:8000]))
     items = len(_NUMBERED.findall(response[:8000]))
     taken = 0
     for place, part in enumerate(parts, 1):
-        own = _stems(part)
+        own = set(_stems(part))
         taken += len(own & said) * 3 >= len(own) or items >= place == len(parts) or items >= len(parts)
     return round(taken / len(parts), 4)
 

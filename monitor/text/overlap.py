@@ -10,12 +10,13 @@ al. 2016 (exact match, F1); Lin 2004 (ROUGE-L); Papineni et al. 2002, Post 2018 
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from monitor.text.words import ARTICLES, TOKEN, fold
+from monitor.text.words import ARTICLES, fold, words_in
 
 _CHARACTERS = 2_000
 _ORDER = 4
@@ -32,9 +33,10 @@ _APART = (
 )
 
 
-def plain_words(text: str) -> list[str]:
+@functools.lru_cache(maxsize=64)
+def plain_words(text: str) -> tuple[str, ...]:
     """The words of a text in lower case, without accents and articles."""
-    return [word for word in TOKEN.findall(fold(text[:_CHARACTERS])) if word not in ARTICLES]
+    return tuple(word for word in words_in(fold(text[:_CHARACTERS])) if word not in ARTICLES)
 
 
 def exact_match(answer: str, reference: Sequence[str]) -> bool:
@@ -108,14 +110,18 @@ def _f1(said: Sequence[str], wanted: Sequence[str]) -> float:
 def _rouge(said: Sequence[str], wanted: Sequence[str]) -> float:
     if not said or not wanted:
         return 0.0
-    row = [0] * (len(wanted) + 1)
+    # The longest common subsequence with one bit a word (Hyyrö 2004): zeros of `free` count its length.
+    masks: dict[str, int] = {}
+    for place, word in enumerate(wanted):
+        masks[word] = masks.get(word, 0) | 1 << place
+    every = (1 << len(wanted)) - 1
+    free = every
     for word in said:
-        diagonal = 0
-        for place, other in enumerate(wanted, 1):
-            above = row[place]
-            row[place] = diagonal + 1 if word == other else max(above, row[place - 1])
-            diagonal = above
-    return 2 * row[-1] / (len(said) + len(wanted))
+        mask = masks.get(word)
+        if mask is not None:
+            taken = free & mask
+            free = ((free + taken) | (free - taken)) & every
+    return 2 * (len(wanted) - free.bit_count()) / (len(said) + len(wanted))
 
 
 def _mteval(text: str) -> list[str]:

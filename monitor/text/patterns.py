@@ -17,7 +17,10 @@ class Rule:
 
     def fits(self, lowered: str) -> bool:
         """Whether the pattern is somewhere in the text."""
-        return any(word in lowered for word in self.words) and self.pattern.search(lowered) is not None
+        for word in self.words:
+            if word in lowered:
+                return self.pattern.search(lowered) is not None
+        return False
 
 
 def rule(name: str, words: str, pattern: str) -> Rule:

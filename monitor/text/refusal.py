@@ -145,6 +145,7 @@ _RULES = (
     rule("ko", "죄송|유감", r"(?:죄송|유감)[^.!?\n]{0,80}(?:수 없|수가 없|어렵|드릴 수)"),
 )
 
+_IN_ASCII = tuple(rule for rule in _RULES if any(map(str.isascii, rule.words)))
 
 # "As an AI I have no opinions, but here are ..." answers after all.
 _DISCLAIMER = "en: as an AI"
@@ -161,7 +162,8 @@ def is_refusal(text: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def _declines(head: str) -> bool:
     head = plain(head)
-    fitting = [rule.name for rule in _RULES if rule.fits(head)]
+    rules = _IN_ASCII if head.isascii() else _RULES
+    fitting = [rule.name for rule in rules if rule.fits(head)]
     return bool(fitting) and not (fitting == [_DISCLAIMER] and _ANSWERS_ANYWAY.search(head))
 
 

@@ -20,9 +20,11 @@ PACKAGED = Path(__file__).parent / "models" / "cutoffs.json"
 _CHARACTERS = 2_000
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
-_YEAR = re.compile(r"(?<![\d.,$€£#/-])(20[1-4]\d)(?:-(0[1-9]|1[0-2])(?:-\d\d)?)?(?![\d%]|[.,]\d|-\d{3})")
+_YEAR = re.compile(r"(20[1-4]\d)(?:-(0[1-9]|1[0-2])(?:-\d\d)?)?(?![\d%]|[.,]\d|-\d{3})")
 _MONTH_BEFORE = re.compile(rf"\b({'|'.join(_MONTHS)})[a-z]*\.?,? (?:\d{{1,2}}(?:st|nd|rd|th)?,? )?\Z")
 _BEFORE = 20
+# What stands right before figures that are no year.
+_NO_YEAR = frozenset("0123456789.,$€£#/-")
 # Words that mean the time of the call, and how long before it they may reach back.
 _NOW = re.compile(
     r"\b(?:today|yesterday|tonight|this (?:week|month)|last (?:week|night)|right now|breaking news|latest news"
@@ -34,11 +36,13 @@ _NOW_WORDS = (
     "tonight",
     "this week",
     "this month",
-    "last",
+    "last week",
+    "last night",
     "right now",
-    "news",
-    "current",
-    "so far",
+    "ing news",
+    "latest news",
+    "current ",
+    "so far this",
 )
 _BACK = timedelta(days=14)
 _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
@@ -92,6 +96,8 @@ def newest_time(prompt: str, asked_at: datetime) -> str:
     found = ""
     if "20" in text:
         for match in _YEAR.finditer(text):
+            if text[match.start() - 1 : match.start()] in _NO_YEAR:
+                continue
             before = _MONTH_BEFORE.search(text, max(0, match.start() - _BEFORE), match.start())
             month = _MONTHS.index(before[1]) + 1 if before else int(match[2] or 1)
             if int(match[1]) <= asked_at.year + 1:
