@@ -1,4 +1,4 @@
-"""Risks: personal data, secrets, and attempts to inject instructions, by users and in documents."""
+"""Risks of privacy: personal data and secrets in prompts and answers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from monitor.contracts import Enricher, Kind, Signal, SignalValue
 from monitor.records import HIDDEN
 from monitor.redaction import KINDS, PLACEHOLDER, Redactor
-from monitor.text.injection import THRESHOLD, injection_score, is_indirect_injection
 
 if TYPE_CHECKING:
-    from monitor.records import Message, Span
+    from monitor.records import Span
     from monitor.settings import Settings
 
 _SECRET = "secret"  # noqa: S105
@@ -20,8 +19,6 @@ _NAME = "name"
 _LOOKED_FOR = tuple(kind for kind in KINDS if kind not in ("url", "age"))
 _NOT_PERSONAL = frozenset((_SECRET, _NAME, "url", "age"))
 _CHARACTERS = 20_000
-_OUTSIDE_ROLES = frozenset(("tool", "function", "ipython"))
-_OWN_ROLES = frozenset(("system", "developer", "assistant", "model", "ai"))
 
 
 def _compute(calls: Sequence[Span], settings: Settings) -> list[dict[str, SignalValue]]:
@@ -45,11 +42,6 @@ def _risks(call: Span, redactor: Redactor) -> dict[str, SignalValue]:
     if prompts:
         kinds = _kinds(prompts, redactor)
         values["prompt_personal_data"] = bool(kinds - _NOT_PERSONAL)
-        written = _written_by_user(call.prompt)
-        if written is not None:
-            score = injection_score(written)
-            values["injection_score"] = score
-            values["prompt_injection"] = score >= THRESHOLD
         known, secret = True, secret or _SECRET in kinds
     if call.has_response:
         kinds = _kinds([call.response], redactor)
@@ -58,8 +50,6 @@ def _risks(call: Span, redactor: Redactor) -> dict[str, SignalValue]:
         known, secret = True, secret or _SECRET in kinds
     if known:
         values["secret"] = secret
-    if given := _from_outside(call):
-        values["context_injection"] = any(map(is_indirect_injection, given))
     return values
 
 
@@ -73,34 +63,9 @@ def _kinds(texts: Iterable[str], redactor: Redactor) -> set[str]:
     return kinds
 
 
-def _written_by_user(messages: Sequence[Message]) -> str | None:
-    """The last thing a user wrote: earlier turns were judged with their own calls."""
-    for message in reversed(messages):
-        if message.role not in _OWN_ROLES and message.role not in _OUTSIDE_ROLES:
-            return message.content if message.content.strip() and message.content != HIDDEN else None
-    return None
-
-
-def _from_outside(call: Span) -> list[str]:
-    """Documents and tool results, the first 20,000 characters of all together."""
-    given: list[str] = []
-    room = _CHARACTERS
-    texts = [message.content for message in call.prompt if message.role in _OUTSIDE_ROLES]
-    for text in (*call.context, *texts):
-        if text.strip() and text != HIDDEN and room > 0:
-            given.append(text[:room])
-            room -= len(text)
-    return given
-
-
 _FOUND = (
     "Addresses of public places and dates of birth in biographies count too, and so does a placeholder such as [EMAIL] "
     "that the application wrote itself. First 20,000 characters of each text."
-)
-_ATTACKS = (
-    "Tried is not won. Ways of attack unlike those of the training data are missed more often "
-    "(docs/models/injection.md), other languages but for a few phrases; texts about attacks and elaborate role play "
-    "may be found."
 )
 
 risk = Enricher(
@@ -148,39 +113,6 @@ risk = Enricher(
             good="down",
             relevant=0.005,
             misleads="Keys of unknown make are found only where they are named; sample keys of manuals are found too.",
-        ),
-        Signal(
-            "prompt_injection",
-            Kind.FLAG,
-            "Prompt injection",
-            "The last user message tries to override the model's instructions or to lift its limits (rules, and a "
-            "model with a score of 0.55 or more).",
-            family="safety",
-            good="down",
-            relevant=0.01,
-            misleads=_ATTACKS,
-        ),
-        Signal(
-            "injection_score",
-            Kind.NUMBER,
-            "Injection score",
-            "How much the last user message looks like an injection or jailbreak: 0 ordinary, 1 an attack.",
-            family="safety",
-            good="down",
-            relevant=0.5,
-            misleads=_ATTACKS,
-        ),
-        Signal(
-            "context_injection",
-            Kind.FLAG,
-            "Injection in documents",
-            "A document or tool result given to the model speaks to the model instead of to people, openly or hidden "
-            "in comments, base64 or characters without width (rules).",
-            family="safety",
-            good="down",
-            relevant=0.005,
-            misleads="Known phrasings, mostly English; manuals about prompts are found too. First 20,000 characters of "
-            "all documents together. Tried is not won.",
         ),
     ),
     compute=_compute,

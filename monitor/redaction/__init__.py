@@ -16,8 +16,8 @@
 
 Ordinary text costs some ten microseconds: substring searches and one look-ahead for runs of digits decide what is
 looked for at all, and the patterns of numbers run only around such runs. What is masked stays masked and is never
-masked again. Within a trace the same value has the same placeholder: its three letters are a keyed hash of the trace and the value,
-which tells nothing across traces.
+masked again. Within a trace the same value has the same placeholder: its three letters are a keyed hash of the trace
+and the value, which tells nothing across traces.
 """
 
 from __future__ import annotations

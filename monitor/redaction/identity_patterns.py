@@ -133,7 +133,7 @@ _FORMS = (
     _form(r"\d{17}[\dX]", _chinese),  # China
     _form(r"9\d{2}-[5-9]\d-\d{4}", _always, r"\bitin\b|\btax"),  # United States
     _form(r"\d{3} ?\d{3} ?\d{3}", lambda d: _weighted(d, (1, 4, 3, 7, 5, 8, 6, 9, 10)) % 11 == 0, r"\btfn\b|tax file"),
-    _form(r"\d{2}\.?\d{2}\.?\d{2}-?\d{3}\.?\d{2}", _belgian, r"rijksregister|national number|num[ée]ro national|\bbelg"),
+    _form(r"\d{2}\.?\d{2}\.?\d{2}-?\d{3}\.?\d{2}", _belgian, r"rijksregister|num[ée]ro national|\bbelg"),
 )  # fmt: skip
 _BARE_FORMS = tuple(form for form in _FORMS if form.words is None)
 _ANY_WORD = re.compile("|".join(form.words.pattern for form in _FORMS if form.words is not None), re.IGNORECASE)

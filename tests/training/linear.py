@@ -45,7 +45,7 @@ def train(
                 columns.append(known[feature])
                 values.append(1 / length)
     words = csr_matrix((values, (rows, columns)), shape=(len(texts), len(known)))
-    matrix = hstack([words, csr_matrix(np.asarray(measures, dtype=float))]).tocsr()
+    matrix = hstack([words, csr_matrix(np.asarray(measures, dtype=float))]).tocsr() if measures[0] else words
     regression = LogisticRegression(C=strength, max_iter=2000, solver="liblinear", random_state=0)
     regression.fit(matrix, labels, sample_weight=np.asarray(weights, dtype=float))
     coefficients = regression.coef_[0]
