@@ -29,6 +29,7 @@ from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge, d
 from monitor.queries import listing, options
 from monitor.queries.calls import find_calls
 from monitor.queries.conditions import CallFilter, parse_conditions
+from monitor.queries.explanations import explanations_by_alert
 from monitor.queries.listing import Wanted
 from monitor.queries.metrics import metrics
 from monitor.queries.traces import call_of, trace_of
@@ -208,13 +209,16 @@ def _verdicts(reader: Reader, values: Values) -> Any:
 def _alerts(reader: Reader, values: Values) -> Any:
     limit, after = values["limit"], _key(values["after"], int, int)
     rows = listing.alert_page(reader.store, reader.project(values), _wanted(values), after=after, limit=limit + 1)
-    return _page(rows, limit, answers.of_alert, listing.opened_key)
+    found = explanations_by_alert(reader.store, reader.project(values), [row.id for row in rows])
+    return _page(rows, limit, lambda row: answers.of_alert(row, found), listing.opened_key)
 
 
 def _incidents(reader: Reader, values: Values) -> Any:
     limit, after = values["limit"], _key(values["after"], int, int)
     rows = listing.incident_page(reader.store, reader.project(values), _wanted(values), after=after, limit=limit + 1)
-    return _page(rows, limit, answers.of_incident, listing.opened_key)
+    alerts = [alert.id for row in rows for alert in row.alerts]
+    found = explanations_by_alert(reader.store, reader.project(values), alerts)
+    return _page(rows, limit, lambda row: answers.of_incident(row, found), listing.opened_key)
 
 
 def _calls(reader: Reader, values: Values) -> Any:

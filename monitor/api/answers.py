@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from monitor.contracts import Kind, Segment
+from monitor.explain.records import Explanation
 from monitor.queries.alerts import AlertRecord, IncidentRecord
 from monitor.queries.calls import CallRow, FeedbackNote
 from monitor.queries.listing import ProfileRow
@@ -102,7 +103,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream in trouble: `before` is the healthy value, `after` the one since the change with its 95 % interval."""
+    """A stream in trouble: `before` is the healthy value, `after` the one since the change with its 95 % interval.
+
+    `explanation` says why (docs/explanations.md); it is there for the most telling alerts of an incident.
+    """
 
     id: str
     incident_id: str | None
@@ -121,6 +125,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
     n: int
     reason: str
+    explanation: Explanation | None
 
 
 class Appeared(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,16 +298,23 @@ def of_verdict(row: VerdictRecord) -> Verdict:
     return _same_fields(Verdict, row, segment=_name(row.segment))
 
 
-def of_alert(record: AlertRecord) -> Alert:
-    """An alert."""
+def of_alert(record: AlertRecord, explanations: Mapping[int, Explanation]) -> Alert:
+    """An alert with its explanation, of those given by the id of the alert."""
     incident = None if record.incident_id is None else str(record.incident_id)
-    return _same_fields(Alert, record, id=str(record.id), incident_id=incident, segment=_name(record.segment))
+    return _same_fields(
+        Alert,
+        record,
+        id=str(record.id),
+        incident_id=incident,
+        segment=_name(record.segment),
+        explanation=explanations.get(record.id),
+    )
 
 
-def of_incident(record: IncidentRecord) -> Incident:
+def of_incident(record: IncidentRecord, explanations: Mapping[int, Explanation]) -> Incident:
     """An incident with its alerts."""
     appeared = [Appeared(segment=_name(item.segment), first_seen=item.first_seen) for item in record.appeared]
-    alerts = [of_alert(alert) for alert in record.alerts]
+    alerts = [of_alert(alert, explanations) for alert in record.alerts]
     return _same_fields(Incident, record, id=str(record.id), alerts=alerts, appeared=appeared)
 
 
