@@ -7,6 +7,7 @@ them; users of different blocks then count as different units, which is what the
 What `sketch` holds depends on the kind: for numbers, counts in logarithmic bins of relative width 2 % (the mapping of
 DDSketch, Masson, Rim and Lee, VLDB 2019: any quantile is off by at most 1 % of its value); for categories, the largest
 values with their counts and user-share sums; for vectors, the sum and the sum of squares of the users' mean vectors.
+Of one call its value says everything, so that thin traffic, where most profiles are of one call, costs little.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.contracts import Kind, SignalValue
+from monitor.vectors import decode_vector, encode_vector
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +32,7 @@ _SMALLEST = 1e-9
 _OFFSET = math.ceil(-math.log(_SMALLEST) / _LOG_GAMMA) + 1
 OTHER = "(other)"
 MAX_CATEGORIES = 60
+_VECTOR_STEPS = 2**15 - 1
 
 
 def bin_of(value: float) -> int:
@@ -192,13 +195,17 @@ class Profile:
         return self
 
     def sums(self) -> tuple[float | None, float | None, float | None, float | None]:
-        """The four sums that have columns of their own, absent for categories and vectors."""
+        """The four sums that have columns of their own: none for categories and vectors, the first for one call."""
         if self.kind in (Kind.CATEGORY, Kind.VECTOR):
             return (None, None, None, None)
+        if self.n == 1:
+            return (self.total, None, None, None)
         return (self.total, self.total_square, self.user_total, self.user_total_square)
 
     def to_sketch(self) -> bytes | None:
-        """The part of the profile that has no column of its own, as MessagePack."""
+        """The part of the profile that has no column of its own: MessagePack, for vectors see `_pack_vectors`."""
+        if self.kind is Kind.NUMBER and self.n == 1:
+            return None
         if self.kind is Kind.NUMBER:
             return msgspec.msgpack.encode(self.bins)
         if self.kind is Kind.CATEGORY:
@@ -206,7 +213,7 @@ class Profile:
                 {name: (entry.calls, entry.share, entry.share_square) for name, entry in self.categories.items()}
             )
         if self.kind is Kind.VECTOR and self.vector is not None and self.vector_square is not None:
-            return np.concatenate([self.vector, self.vector_square]).astype("<f4").tobytes()
+            return _pack_vectors(self.n, self.vector, self.vector_square)
         return None
 
     @classmethod
@@ -219,6 +226,12 @@ class Profile:
         sketch: bytes | None,
     ) -> Profile:
         """The profile that was stored: `sums` are total, total_square, user_total and user_total_square."""
+        if n == 1 and sums[0] is not None and sums[1] is None:
+            value, square = sums[0], sums[0] ** 2
+            profile = cls(kind, n, users, value, square, value, square)
+            if kind is Kind.NUMBER:
+                profile.bins = {bin_of(value): 1}
+            return profile
         total, total_square, user_total, user_total_square = (value or 0.0 for value in sums)
         profile = cls(kind, n, users, total, total_square, user_total, user_total_square)
         if sketch is None:
@@ -231,9 +244,33 @@ class Profile:
             )
             profile.categories = {name: CategoryCount(*entry) for name, entry in stored.items()}
         elif kind is Kind.VECTOR:
-            both = np.frombuffer(sketch, dtype="<f4").astype(np.float64)
-            profile.vector, profile.vector_square = np.split(both, 2)
+            profile.vector, profile.vector_square = _unpack_vectors(n, sketch)
         return profile
+
+
+def _pack_vectors(n: int, vector: Floats, square: Floats) -> bytes:
+    """An odd number of bytes: of one call the vector as the call's row has it, else two sums in 16 bits a component."""
+    if n == 1:
+        data = encode_vector(vector)
+        return data if len(data) % 2 else data + b"\0"
+    largest = np.array([np.max(np.abs(vector), initial=0), np.max(np.abs(square), initial=0)]).astype("<f4")
+    steps = np.stack((vector, square)) * (_VECTOR_STEPS / np.where(largest > 0, largest, 1).astype(np.float64))[:, None]
+    packed: bytes = np.rint(steps.clip(-_VECTOR_STEPS, _VECTOR_STEPS)).astype("<i2").tobytes()
+    return b"\1" + largest.tobytes() + packed
+
+
+def _unpack_vectors(n: int, data: bytes) -> tuple[Floats, Floats]:
+    if len(data) % 2 == 0:  # as they were stored before: two sums in single precision
+        both = np.frombuffer(data, dtype="<f4").astype(np.float64)
+    elif n == 1:
+        vector = decode_vector(data.removesuffix(b"\0"))
+        return vector, vector**2
+    else:
+        largest = np.frombuffer(data[1:9], dtype="<f4").astype(np.float64)
+        steps = np.frombuffer(data[9:], dtype="<i2").astype(np.float64)
+        both = steps * np.repeat(largest / _VECTOR_STEPS, len(steps) // 2)
+    first, second = np.split(both, 2)
+    return first, second
 
 
 def merge(profiles: Iterable[Profile], kind: Kind) -> Profile:
