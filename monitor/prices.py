@@ -6,9 +6,11 @@ The file of own prices (`MONITOR_PRICE_OVERRIDES`) is JSON; prices are US dollar
                  "input": 30, "output": 60}]}
 
 `model` is a name as it is reported, or its beginning with a `*` at the end; the most exact name wins. `provider`,
-`from` and `until` (days in UTC, `until` itself no longer included) are optional. Beside `input` and `output` there may
-be `cache_read`, `cache_write`, `cache_write_1h`, `input_audio`, `output_audio`, `reasoning` (where absent, the price of
-the ordinary token of that direction holds) and `per_call` (US dollars a call).
+`from` and `until` (days in UTC, `until` itself no longer included) are optional, and so are `service_tier` (the entry
+holds for calls of that tier only, such as batch or priority) and `above` (it holds for requests of more input tokens
+than that, all of which then cost its price). Beside `input` and `output` there may be `cache_read`, `cache_write`,
+`cache_write_1h`, `input_audio`, `output_audio`, `reasoning` (where absent, the price of the ordinary token of that
+direction holds) and `per_call` (US dollars a call).
 """
 
 from __future__ import annotations
@@ -101,6 +103,8 @@ class _OwnPrice(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     provider: str = ""
     start: date | None = msgspec.field(default=None, name="from")
     until: date | None = None
+    service_tier: str = ""
+    above: int = 0
     cache_read: float | None = None
     cache_write: float | None = None
     cache_write_1h: float | None = None
@@ -109,24 +113,26 @@ class _OwnPrice(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reasoning: float | None = None
     per_call: float = 0.0
 
-    def holds(self, provider: str, day: date) -> bool:
+    def holds(self, provider: str, day: date, service_tier: str) -> bool:
         return (
             self.provider in ("", provider)
+            and self.service_tier in ("", service_tier)
             and (self.start is None or self.start <= day)
             and (self.until is None or day < self.until)
         )
 
-    def rank(self, model: str) -> tuple[bool, int, bool] | None:
-        """How exactly it names the model: larger is more exact, None not at all."""
+    def rank(self, model: str) -> tuple[bool, int, bool, bool] | None:
+        """How exactly it names the call: larger is more exact, None not at all."""
         named = self.model.endswith("*") and model.startswith(self.model[:-1])
         if self.model != model and not named:
             return None
-        return (self.model == model, len(self.model), bool(self.provider))
+        return (self.model == model, len(self.model), bool(self.provider), bool(self.service_tier))
 
     def overlaps(self, other: _OwnPrice) -> bool:
         latest = max(self.start or date.min, other.start or date.min)
         return (
-            (self.model, self.provider) == (other.model, other.provider)
+            (self.model, self.provider, self.service_tier, self.above)
+            == (other.model, other.provider, other.service_tier, other.above)
             and latest < (self.until or date.max)
             and latest < (other.until or date.max)
         )
@@ -159,19 +165,28 @@ class PriceList:
         self._prices = _read(path) if path is not None else []
         self._known = functools.lru_cache(maxsize=4096)(self._look_up)
 
-    def find(self, provider: str, model: str, moment: datetime) -> Rates | None:
-        """The own price of a model on the day (UTC) of a call."""
+    def find(
+        self, provider: str, model: str, moment: datetime, service_tier: str = "", input_tokens: int = 0
+    ) -> Rates | None:
+        """The own price of a model on the day (UTC) of a call, by its tier and the length of its request."""
         if not self._prices or not model:
             return None
-        return self._known(provider.lower(), model.lower(), moment.astimezone(UTC).date())
+        day = moment.astimezone(UTC).date()
+        steps = self._known(provider.lower(), model.lower(), day, service_tier.lower())
+        return next((rates for above, rates in steps if input_tokens > above or not above), None)
 
-    def _look_up(self, provider: str, model: str, day: date) -> Rates | None:
+    def _look_up(self, provider: str, model: str, day: date, service_tier: str) -> list[tuple[int, Rates]]:
+        """The prices of the most exact entry, longest requests first."""
         ranked = [
             (rank, price)
             for price in self._prices
-            if price.holds(provider, day) and (rank := price.rank(model)) is not None
+            if price.holds(provider, day, service_tier) and (rank := price.rank(model)) is not None
         ]
-        return max(ranked, key=lambda item: item[0])[1].rates() if ranked else None
+        if not ranked:
+            return []
+        best = max(rank for rank, _ in ranked)
+        chosen = [price for rank, price in ranked if rank == best]
+        return [(price.above, price.rates()) for price in sorted(chosen, key=lambda price: -price.above)]
 
 
 def price_list(path: Path | None) -> PriceList:
@@ -198,7 +213,13 @@ def _read(path: Path) -> list[_OwnPrice]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"MONITOR_PRICE_OVERRIDES: {path}: {error}.") from None
     prices = [
-        msgspec.structs.replace(price, model=price.model.lower(), provider=price.provider.lower()) for price in prices
+        msgspec.structs.replace(
+            price,
+            model=price.model.lower(),
+            provider=price.provider.lower(),
+            service_tier=price.service_tier.lower(),
+        )
+        for price in prices
     ]
     for index, price in enumerate(prices):
         if problem := _problem(price, prices[:index]):
@@ -211,6 +232,8 @@ def _problem(price: _OwnPrice, earlier: Sequence[_OwnPrice]) -> str:
         return "model is empty"
     if any(value is not None and value < 0 for value in msgspec.structs.astuple(price.rates())):
         return "a price is negative"
+    if price.above < 0:
+        return "above is negative"
     if price.start and price.until and price.until <= price.start:
         return "until is not after from"
     if any(price.overlaps(other) for other in earlier):

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     model_cutoffs: Path | None = Field(
         None, description='JSON file with ends of training data, {"model": "YYYY-MM"}; they win over the packaged ones.'
     )
+    usage_rules: Names = _names(
+        "Senders whose counting of cached tokens is known, as SENDER=inclusive (cached tokens are part of the input) or "
+        "SENDER=exclusive (they come on top)."
+    )
     queue_records: int = Field(
         20_000, ge=1, description="Records that may wait for the writer before senders are told to wait."
     )
@@ -98,6 +102,7 @@ class Settings(BaseSettings):
         "group_dimensions",
         "redaction_kinds",
         "redaction_off_projects",
+        "usage_rules",
         "mail_to",
         mode="before",
     )
@@ -105,6 +110,15 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("usage_rules")
+    @classmethod
+    def _check_rules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            sender, _, rule = entry.rpartition("=")
+            if not sender or rule not in ("inclusive", "exclusive"):
+                raise ValueError("write each as SENDER=inclusive or SENDER=exclusive")
         return value
 
     def __init__(self, **values: Any) -> None:

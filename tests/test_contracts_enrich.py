@@ -70,6 +70,8 @@ CALLS = [call(text, text) for text in TEXTS.values()] + [
     call(PROSE, "", status="error", error="timeout"),
     call(PROSE, PROSE, finish_reason="length", masked={"email": 2, "secret": 1}, context=(PROSE, "")),
     call(PROSE, "", tokens=Tokens(), latency_s=-1.0, cost_usd=float("nan")),
+    call(PROSE, PROSE, cost_usd=0.01),
+    call(PROSE, PROSE, tags={"cache_hit": True}),
 ]
 
 

@@ -105,7 +105,7 @@ def _numbers(request: Request, now: Usage, before: Usage) -> Any:
             _money(total.cost_usd),
             symbol="money",
             change=_change(total.cost_usd, past.cost_usd),
-            detail=_share_unknown(total),
+            detail=_cost_detail(total),
             spark=[course[start].cost_usd if start in course else None for start in courses.blocks(request)],
         ),
         cards.number_card(
@@ -280,6 +280,8 @@ def _table(request: Request, parts: Sequence[Usage], dimension: str, title: str)
             ),
         )
     whole = sum(part.total.calls for part in parts)
+    has_gap = any(part.total.gap_usd is not None for part in parts)
+    has_saved = any(part.total.saved_usd for part in parts)
     rows = []
     for part in parts:
         total = part.total
@@ -297,9 +299,12 @@ def _table(request: Request, parts: Sequence[Usage], dimension: str, title: str)
                 _money(total.cost_usd),
                 _money(total.cost_per_call),
                 wording.count(total.unpriced) if total.unpriced else wording.MISSING,
+                *([_gap(total)] if has_gap else []),
+                *([_money(total.saved_usd) if total.saved_usd else wording.MISSING] if has_saved else []),
             ]
         )
     head = [title, "Calls", "Share", "Failed", "Tokens per call", "Cost", "Cost per call", "Price unknown"]
+    head += ["Sender less list price"] * has_gap + ["Saved by cache"] * has_saved
     return cards.section(
         f"By {title.lower()}", cards.table(head, rows, caption=f"Usage by {title.lower()}", numeric=range(1, len(head)))
     )
@@ -342,10 +347,20 @@ def _points(now: float | None, before: float | None) -> cards.Change | None:
     return cards.Change(f"{'+' if moved > 0 else wording.MINUS}{abs(moved):.1f} points", moved < 0)
 
 
-def _share_unknown(total: UsagePoint) -> str:
-    if not total.unpriced:
-        return ""
-    return f"price unknown for {wording.percent(total.unpriced / total.calls)} of calls"
+def _cost_detail(total: UsagePoint) -> str:
+    if total.unpriced:
+        return f"price unknown for {wording.percent(total.unpriced / total.calls)} of calls"
+    if total.saved_usd:
+        return f"{wording.money(total.saved_usd)} saved by the application's cache"
+    return ""
+
+
+def _gap(total: UsagePoint) -> str:
+    """The senders' figures against list prices."""
+    if total.gap_usd is None:
+        return wording.MISSING
+    sign = "+" if total.gap_usd > 0 else ""
+    return f"{sign}{wording.money(total.gap_usd)}"
 
 
 def _money(value: float | None) -> str:

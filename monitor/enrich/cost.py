@@ -8,6 +8,20 @@ from typing import TYPE_CHECKING
 from monitor.contracts import Enricher, Kind, Signal, SignalValue
 from monitor.prices import PriceList, catalogue_rates, price_list
 
+# How gateways and caches of applications say that they answered by themselves: LiteLLM, Helicone, Portkey, GPTCache,
+# LangChain, and those who log by hand.
+_HIT_NAMES = (
+    "cache_hit",
+    "cacheHit",
+    "litellm.cache_hit",
+    "metadata.cache_hit",
+    "helicone-cache",
+    "portkey.cache_status",
+    "gptcache.hit",
+    "response_cache.hit",
+)
+_HIT = frozenset(("true", "1", "hit", "yes"))
+
 if TYPE_CHECKING:
     from monitor.records import Span
     from monitor.settings import Settings
@@ -19,26 +33,46 @@ def _compute(calls: Sequence[Span], settings: Settings) -> list[dict[str, Signal
 
 
 def _one(call: Span, own: PriceList) -> dict[str, SignalValue]:
-    cost, source = _cost(call, own)
-    values: dict[str, SignalValue] = {"cost_source": source}
-    if cost is not None:
-        values["cost_usd"] = round(cost, 12)
+    reckoned, source = _reckoned(call, own)
+    values: dict[str, SignalValue] = {}
+    if is_cache_hit(call):
+        values |= {"cost_source": "cache", "cost_usd": 0.0}
+        if reckoned is not None:
+            values["saved_usd"] = round(reckoned, 12)
+    elif call.cost_usd is not None and call.cost_usd >= 0:
+        values |= {"cost_source": "sender", "cost_usd": round(call.cost_usd, 12)}
+        if reckoned is not None:
+            values["cost_gap_usd"] = round(call.cost_usd - reckoned, 12)
+    else:
+        values["cost_source"] = source
+        if reckoned is not None:
+            values["cost_usd"] = round(reckoned, 12)
     total = call.tokens.input
     if call.tokens.input_cache_read is not None and total:
         values["cached_share"] = round(call.tokens.input_cache_read / total, 4)
     return values
 
 
-def _cost(call: Span, own: PriceList) -> tuple[float | None, str]:
-    if call.cost_usd is not None and call.cost_usd >= 0:
-        return call.cost_usd, "sender"
+def is_cache_hit(call: Span) -> bool:
+    """True where the application answered from a cache of its own, so that no provider was asked."""
+    return any(
+        str(place.get(name)).lower() in _HIT
+        for place in (call.tags, call.attributes)
+        if place
+        for name in _HIT_NAMES
+        if name in place
+    )
+
+
+def _reckoned(call: Span, own: PriceList) -> tuple[float | None, str]:
+    """Tokens times price, and where the price is from: override, catalogue or none."""
     tokens = call.tokens
     if tokens.input is None or tokens.output is None:
         return None, "none"
     # The model that answered first; the one that was asked for only where the answer names none that has a price.
     models = [model for model in dict.fromkeys((call.model, call.requested_model)) if model]
     for model in models:
-        rates = own.find(call.provider, model, call.time)
+        rates = own.find(call.provider, model, call.time, call.service_tier, tokens.input)
         if rates is not None and (cost := rates.cost(tokens)) is not None:
             return cost, "override"
     for model in models:
@@ -50,7 +84,7 @@ def _cost(call: Span, own: PriceList) -> tuple[float | None, str]:
 
 cost = Enricher(
     name="cost",
-    version=1,
+    version=2,
     signals=(
         Signal(
             "cost_usd",
@@ -69,9 +103,32 @@ cost = Enricher(
             "cost_source",
             Kind.CATEGORY,
             "Cost source",
-            "Where the cost is from: sender, override (own price), catalogue (list price) or none (no price is known).",
+            "Where the cost is from: sender, override (own price), catalogue (list price), cache (the application "
+            "answered from its own cache and paid nothing) or none (no price is known).",
             family="cost",
             misleads="A share of none means that the cost shown is too low.",
+        ),
+        Signal(
+            "cost_gap_usd",
+            Kind.NUMBER,
+            "Sender's cost less list price",
+            "US dollars by which the sender's figure is above tokens times price, of calls that have both.",
+            family="cost",
+            unit="$",
+            relevant=0.5,
+            misleads="Discounts, batches and other price lists make a gap that is no mistake; a steady factor of two "
+            "usually is cached tokens counted twice.",
+        ),
+        Signal(
+            "saved_usd",
+            Kind.NUMBER,
+            "Saved by the application's cache",
+            "US dollars that a call would have cost had the application not answered it from its own cache.",
+            family="cost",
+            unit="$",
+            good="up",
+            relevant=0.5,
+            misleads="Only calls that say they were hits and have token counts and a known price have it.",
         ),
         Signal(
             "cached_share",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal, cast
+
+import msgspec
 
 from monitor.errors import InputError
 from monitor.ingest.batch import Batch, Receipt, Rejection
 from monitor.ingest.buffer import GroupCommit
 from monitor.ingest.prepare import Preparer, short
+from monitor.ingest.tokens import recounted
 from monitor.ingest.writer import Parcel, Writer
+from monitor.records import Span
 from monitor.settings import Settings
 from monitor.store import Store
 
@@ -22,6 +27,9 @@ class Ingester:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._writer = Writer(store)
         self._preparer = Preparer(settings, store.secret(settings.secret_key.get_secret_value()))
+        self._usage_rules = {
+            sender: rule for sender, _, rule in (entry.rpartition("=") for entry in settings.usage_rules)
+        }
         self._commits = GroupCommit[Parcel, Receipt](self._writer.write, settings.queue_records)
 
     def submit(self, batch: Batch, now: datetime) -> Receipt:
@@ -32,12 +40,13 @@ class Ingester:
         """
         return self.submit_all([batch], now)[0]
 
-    def submit_all(self, batches: Sequence[Batch], now: datetime) -> list[Receipt]:
-        """Stores several batches, in one transaction where nothing fails; receipts in order."""
-        if not batches:
-            return []
+    def submit_all(self, batches: Iterable[Batch], now: datetime) -> list[Receipt]:
+        """Stores several batches, in one transaction where nothing fails; receipts in order.
+
+        Each batch is made ready to be written before the next is taken.
+        """
         parcels = [self._prepare(batch, now) for batch in batches]
-        return self._commits.submit([(parcel, parcel.records) for parcel in parcels])
+        return self._commits.submit([(parcel, parcel.records) for parcel in parcels]) if parcels else []
 
     @property
     def records_waiting(self) -> int:
@@ -54,7 +63,8 @@ class Ingester:
         parcel = Parcel(
             project_id, short(batch.sender), batch.unmapped, now, batch.dialects, rejected=list(batch.rejected)
         )
-        for index, span in enumerate(batch.spans):
+        rule = self._usage_rules.get(batch.sender)
+        for index, span in enumerate(batch.spans if rule is None else _recounted(batch.spans, rule)):
             position = batch.position(index)
             try:
                 parcel.add(position, self._preparer.span(name, span, now))
@@ -66,6 +76,12 @@ class Ingester:
             except InputError as error:
                 parcel.rejected.append(Rejection(index, str(error), field="feedback"))
         return parcel
+
+
+def _recounted(spans: Iterable[Span], rule: str) -> list[Span]:
+    """The spans with their tokens under the rule that the settings say their sender follows."""
+    wanted = cast(Literal["inclusive", "exclusive"], rule)
+    return [msgspec.structs.replace(span, tokens=recounted(span.tokens, wanted)) for span in spans]
 
 
 def check_project(name: str) -> str:

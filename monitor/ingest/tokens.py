@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from monitor.records import Tokens
 
 
@@ -77,3 +79,18 @@ def _inside(counts: Counts, fresh: int, read: int, written: int) -> int:
         if twice in (0, cached, read, written) and twice <= fresh:
             return twice
     return 0 if cached > fresh else cached
+
+
+def recounted(tokens: Tokens, rule: Literal["inclusive", "exclusive"]) -> Tokens:
+    """The counts under the rule that the sender is known to follow, where another one was taken for it.
+
+    Where cached tokens are more than the input, they cannot be part of it: the counts stay as they are.
+    """
+    fresh = tokens.input_uncached
+    cached = sum(
+        count or 0 for count in (tokens.input_cache_read, tokens.input_cache_write, tokens.input_cache_write_1h)
+    )
+    if fresh is None or not cached or tokens.rule == rule:
+        return tokens
+    fresh += cached if rule == "exclusive" else -cached
+    return tokens if fresh < 0 else msgspec.structs.replace(tokens, input_uncached=fresh, rule=rule)

@@ -21,7 +21,7 @@ from monitor.store import Store, table_of
 
 _PROFILE = table_of(tables.Profile)
 _SEGMENT = table_of(tables.Segment)
-_SCALARS = ("calls", "error", "input_tokens", "output_tokens", "cost_usd", "cached_share")
+_SCALARS = ("calls", "error", "input_tokens", "output_tokens", "cost_usd", "cost_gap_usd", "saved_usd")
 _LATENCY = "latency_s"
 _FIRST_TOKEN = "time_to_first_token_s"  # noqa: S105 - not a password
 PAIR_SEPARATOR = " + "
@@ -43,7 +43,11 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class UsagePoint:
-    """One block, or the sum of several. Sums that nobody reported are None, never 0."""
+    """One block, or the sum of several. Sums that nobody reported are None, never 0.
+
+    `gap_usd` is the senders' cost less tokens times price, over the `compared` calls that have both; `saved_usd` is
+    what calls would have cost that the application answered from its own cache.
+    """
 
     start: datetime
     calls: int
@@ -55,6 +59,9 @@ class UsagePoint:
     priced: int
     latency: Quantiles
     first_token: Quantiles
+    gap_usd: float | None = None
+    compared: int = 0
+    saved_usd: float | None = None
 
     @property
     def unpriced(self) -> int:
@@ -206,6 +213,9 @@ def _point(start: datetime, rows: Mapping[str, Any], profiles: dict[str, list[Pr
         output_tokens=_sum_of(rows.get("output_tokens")),
         cost_usd=_sum_of(cost),
         priced=cost.n if cost else 0,
+        gap_usd=_sum_of(rows.get("cost_gap_usd")),
+        compared=rows["cost_gap_usd"].n if "cost_gap_usd" in rows else 0,
+        saved_usd=_sum_of(rows.get("saved_usd")),
         latency=quantiles.get(_LATENCY, Quantiles()),
         first_token=quantiles.get(_FIRST_TOKEN, Quantiles()),
     )
@@ -222,6 +232,9 @@ def _total(start: datetime, points: Sequence[UsagePoint], profiles: Mapping[str,
         output_tokens=_added(point.output_tokens for point in points),
         cost_usd=_added(point.cost_usd for point in points),
         priced=sum(point.priced for point in points),
+        gap_usd=_added(point.gap_usd for point in points),
+        compared=sum(point.compared for point in points),
+        saved_usd=_added(point.saved_usd for point in points),
         latency=latency,
         first_token=first_token,
     )
