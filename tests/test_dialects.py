@@ -548,3 +548,22 @@ def test_dialects_are_found_and_ordered() -> None:
     names = [dialect.name for dialect in all_dialects()]
     assert {"langfuse", "vercel", "litellm", "mlflow", "logfire", "traceloop", "openlit"} < set(names)
     assert names[-3:] == ["openinference", "gen_ai", "plain"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"langfuse.environment": "test"},
+        {"hidden_params": "{}"},
+        {"request_data": "{}"},
+        {"gen_ai.sdk.version": "1"},
+        {"traceloop.span.kind": "workflow"},
+        {"ai.operationId": "ai.generateText.doGenerate"},
+        {"openinference.span.kind": "LLM"},
+    ],
+)
+def test_a_misspelt_count_is_noticed_in_every_dialect(more: dict[str, Any]) -> None:
+    named = {"gen_ai.usage.cache_raed.input_tokens": 5, "gen_ai.usage.input_tokens": 9, "gen_ai.request.top_p": 1.0}
+    names = set(decode(named | {"gen_ai.operation.name": "chat"} | more).unmapped)
+    assert names & {"gen_ai.usage.cache_raed.input_tokens", *named} == {"gen_ai.usage.cache_raed.input_tokens"}

@@ -15,7 +15,7 @@ from monitor.contracts import Page, Segment
 from monitor.queries.options import segments
 from monitor.queries.senders import RejectPage, SenderRow, read_rejects, read_senders, unmapped_names
 
-_REJECTS = 50
+_REJECTS = 20
 _NAME_LENGTH = 80
 _SERVICE = "tag.service"
 _MOST_DIALECTS = 4

@@ -69,6 +69,10 @@ CONVENTIONS = (
 """Beginnings of names that OpenTelemetry defines and that say nothing of a call: kept, and not counted as unknown."""
 
 
+COUNTS = ("gen_ai.usage.", "llm.usage.", "llm.token_count.", "ai.usage.")
+"""Beginnings of names that count tokens. Dialects keep what they do not know of a wider name space without a word, but
+not these: a misspelt or new name of a count is a wrong cost."""
+
 _FIELD, _GROUP, _DROPPED, _KEPT, _UNKNOWN = range(5)
 # What becomes of an attribute: the sort; its field or group; its rank among the names of the field; the name within the
 # group.
@@ -147,7 +151,9 @@ class Vocabulary:
             return _GROUP, group, 0, name[len(prefix) :]
         if name in self._dropped:
             return _DROPPED, "", 0, ""
-        return _KEPT if name.startswith(self._kept) else _UNKNOWN, "", 0, ""
+        counts = next((prefix for prefix in COUNTS if name.startswith(prefix)), "")
+        kept = any(name.startswith(prefix) and len(prefix) > len(counts) for prefix in self._kept)
+        return _KEPT if kept else _UNKNOWN, "", 0, ""
 
 
 @dataclass(slots=True)
