@@ -328,6 +328,7 @@ class Listener:
             connection.closes = True
             connection.outgoing = connection.send(refusal(_BROKEN, stays=False))
             return
+        connection.release(request)
         before = b""
         for piece in answer.pieces(last=last):
             if before:
