@@ -154,6 +154,8 @@ RICH = [
         "What changed in 2025? Why did the invoice change? Answer in at most 20 words.",
         "I'm not sure what changed in 2025.\n```python\nprint('changed')\n```",
     ),
+    call(PROSE, PROSE, cost_usd=0.01),
+    call(PROSE, PROSE, tags={"cache_hit": True}),
 ]
 
 
