@@ -13,7 +13,7 @@ from monitor.ingest import Ingester, otlp
 from monitor.ingest.batch import Rejection
 from monitor.ingest.records import call_batches
 from monitor.ingest.senders import LOST_TAG, write_rejects
-from monitor.queries.senders import read_rejects, read_senders, unmapped_names
+from monitor.queries.senders import Nested, nested_calls, read_rejects, read_senders, unmapped_names
 from monitor.sdk import sender
 from monitor.settings import Settings
 from monitor.store import Store
@@ -130,6 +130,19 @@ def test_a_sender_with_many_unknown_names_is_bounded(ingester: Ingester, store: 
     (row,) = read_senders(store, project).rows
     assert len(row.unmapped) == 200
     assert len(unmapped_names([row], limit=50)) == 50
+
+
+def test_calls_that_two_libraries_trace_are_told(
+    ingester: Ingester, store: Store, settings: Settings, project: int
+) -> None:
+    send(ingester, otlp_span(1, chat()), otlp_span(2, chat(), traceId=f"{1:032x}", parentSpanId=f"{3:016x}"))
+    assert nested_calls(store, project) == ()
+    assert "Calls inside calls" not in shown(store, settings)
+    send(ingester, otlp_span(4, chat(), traceId=f"{1:032x}", parentSpanId=f"{1:016x}"))
+    agent = {"gen_ai.operation.name": "invoke_agent"}
+    send(ingester, otlp_span(5, agent), otlp_span(6, chat(), traceId=f"{5:032x}", parentSpanId=f"{5:016x}"))
+    assert nested_calls(store, project) == (Nested(1, "otlp test.scope 1.0", "otlp test.scope 1.0"),)
+    assert "Calls inside calls" in shown(store, settings)
 
 
 def test_when_a_dialect_was_heard_is_noted_once_an_hour(ingester: Ingester, store: Store, project: int) -> None:

@@ -13,7 +13,15 @@ from dashboards.filters import Request
 from monitor import wording
 from monitor.contracts import Page, Segment
 from monitor.queries.options import segments
-from monitor.queries.senders import RejectPage, SenderRow, read_rejects, read_senders, unmapped_names
+from monitor.queries.senders import (
+    NEWEST_SPANS,
+    RejectPage,
+    SenderRow,
+    nested_calls,
+    read_rejects,
+    read_senders,
+    unmapped_names,
+)
 
 _REJECTS = 20
 _NAME_LENGTH = 80
@@ -31,6 +39,7 @@ def layout(request: Request) -> Any:
             ),
             _sums(found.rows),
             _senders(request, found.rows, found.whole),
+            _nested(request),
             _rejects(request, found.rows),
             _unmapped(found.rows),
         ]
@@ -108,6 +117,27 @@ def _rejected(request: Request, row: SenderRow) -> Any:
     return cards.link(text, request.link(sender=row.name)) if row.rejected else text
 
 
+def _nested(request: Request) -> Any:
+    found = nested_calls(request.store, request.project_id)
+    if not found:
+        return None
+    return cards.section(
+        "Calls inside calls",
+        cards.table(
+            ["Traced by", "Inside what was traced by", "Calls"],
+            [[_library(pair.inner), _library(pair.outer), wording.count(pair.calls)] for pair in found],
+            caption="Calls inside calls",
+            numeric=(2,),
+        ),
+        lead=f"Among the newest {wording.count(NEWEST_SPANS)} spans. Where two libraries trace one call, it counts and "
+        "costs twice: switch one of them off.",
+    )
+
+
+def _library(source: str) -> str:
+    return wording.shortened(source.removeprefix("otlp "), _NAME_LENGTH) or "unknown"
+
+
 def _rejects(request: Request, rows: Sequence[SenderRow]) -> Any:
     sender = request.parameter("sender")
     page = read_rejects(request.store, request.project_id, sender=sender, before=_before(request), limit=_REJECTS)
@@ -148,11 +178,10 @@ def _before(request: Request) -> int | None:
 
 def _onward(request: Request, page: RejectPage, sender: str) -> list[tuple[str, str]]:
     links = []
-    kept = {"sender": sender} if sender else {}
     if page.more:
-        links.append(("Older", request.link(before=str(page.rows[-1].id), **kept)))
+        links.append(("Older", request.link(before=str(page.rows[-1].id), sender=sender)))
     if request.parameter("before"):
-        links.append(("Newest", request.link(**kept)))
+        links.append(("Newest", request.link(sender=sender)))
     if sender:
         links.append(("Of all senders", request.link()))
     return links

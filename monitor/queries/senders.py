@@ -21,6 +21,10 @@ MOST_NAMES = 200
 LOOKED_AT = 20_000
 """The newest rejected records that are looked at when those of one sender are asked for."""
 
+NEWEST_SPANS = 2_000
+"""The newest spans among which calls inside another call are looked for."""
+
+_SPAN = table_of(tables.Span)
 _SENDER = table_of(tables.Sender)
 _REJECT = table_of(tables.Reject)
 
@@ -78,6 +82,38 @@ class UnmappedName:
     name: str
     spans: int
     senders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Calls that stand right inside another call: how many, and which library traced the inner and the outer one."""
+
+    calls: int
+    inner: str
+    outer: str
+
+
+def nested_calls(store: Store, project_id: int) -> tuple[Nested, ...]:
+    """Pairs of libraries that trace the same call, so that it counts twice; among the newest spans, most first."""
+    columns = [_SPAN.c[name] for name in ("project_id", "trace_id", "parent_id", "kind", "source")]
+    mine = select(*columns).where(_SPAN.c.project_id == project_id)
+    newest = mine.order_by(_SPAN.c.id.desc()).limit(NEWEST_SPANS).subquery()
+    outer = _SPAN.alias()
+    inside = (
+        (outer.c.project_id == newest.c.project_id)
+        & (outer.c.trace_id == newest.c.trace_id)
+        & (outer.c.span_id == newest.c.parent_id)
+    )
+    calls = func.count().label("calls")
+    statement = (
+        select(calls, newest.c.source.label("inner"), outer.c.source.label("outer"))
+        .select_from(newest.join(outer, inside))
+        .where(outer.c.kind == "llm", newest.c.kind == "llm")
+        .group_by(newest.c.source, outer.c.source)
+        .order_by(calls.desc(), newest.c.source, outer.c.source)
+    )
+    with store.read() as connection:
+        return tuple(Nested(row.calls, row.inner or "", row.outer or "") for row in connection.execute(statement))
 
 
 def read_senders(store: Store, project_id: int, limit: int = MOST_SENDERS) -> Senders:
