@@ -25,11 +25,36 @@ _RUN = re.compile(
 )
 
 
+_CAPITALISED = re.compile(r"[A-ZÀ-ÖØ-ÞŁŚŠŽČĆŻ]\w+")
+_TITLES = frozenset(
+    ("Mr", "Mrs", "Ms", "Miss", "Mx", "Dr", "Prof", "Professor", "Sir", "Dame", "Lady", "Lord", "Herr", "Frau")
+    + ("Monsieur", "Madame", "Mme", "Señor", "Señora", "Sr", "Sra", "Signor", "Signora")
+)
+_INTRODUCTIONS = (
+    "ame is",
+    "ame:",
+    "Name ist",
+    "called",
+    "heiße",
+    "appelle",
+    "llamo",
+    "chiamo",
+    "egards",
+    "incerely",
+    "heers",
+)
+
+
 def find_names(text: str) -> Iterator[tuple[int, int]]:
     """Ranges of names of people; they may overlap."""
-    for pattern in (_TITLED, _INTRODUCED):
-        yield from (match.span(1) for match in pattern.finditer(text))
+    capitalised = set(_CAPITALISED.findall(text))
+    if not _TITLES.isdisjoint(capitalised):
+        yield from (match.span(1) for match in _TITLED.finditer(text))
+    if any(map(text.__contains__, _INTRODUCTIONS)):
+        yield from (match.span(1) for match in _INTRODUCED.finditer(text))
     first_names = _first_names()
+    if first_names.isdisjoint(map(str.lower, capitalised)):
+        return
     for match in _RUN.finditer(text):
         words = [(word.start(), word.group()) for word in re.finditer(r"\S+", match[0])]
         for index, (offset, word) in enumerate(words):

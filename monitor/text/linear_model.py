@@ -41,10 +41,11 @@ class LinearModel:
         return 1 / (1 + math.exp(-max(-40.0, min(40.0, logit))))
 
 
-def text_features(lowered: str) -> set[str]:
-    """The words of a text in lower case, and its pairs of neighbouring words."""
+@functools.lru_cache(maxsize=2)
+def text_features(lowered: str) -> frozenset[str]:
+    """The words of a text in lower case, and its pairs of neighbouring words. Models ask about one text in turn."""
     words = _WORD.findall(lowered)
-    return {*words, *map(" ".join, pairwise(words))}
+    return frozenset({*words, *map(" ".join, pairwise(words))})
 
 
 @functools.cache

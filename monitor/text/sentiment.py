@@ -41,18 +41,20 @@ def compound(sentence: str) -> float:
     vader, analyzer = _vader()
     if not sentence.isascii():
         sentence = _spell_out(sentence, analyzer.emojis)
-    words = [word if word.isalpha() else _stripped(word) for word in sentence.split()]
-    lowered = [word.lower() for word in words]
-    hits = [index for index, word in enumerate(lowered) if word in analyzer.lexicon]
+    seen = [_word(word) for word in sentence.split()]
+    hits = [index for index, word in enumerate(seen) if word[2]]
     if not hits:
         return 0.0
+    words = [word[0] for word in seen]
+    lowered = [word[1] for word in seen]
     shouting = sum(map(str.isupper, words))
     emphatic = 0 < len(words) - shouting < len(words)
+    turned = not _turning().isdisjoint(lowered) or "n't" in sentence.lower()
     scores: list[float] = [0] * len(words)
     for index in hits:
         word = lowered[index]
         if word not in vader.BOOSTER_DICT and not (word == "kind" and lowered[index + 1 : index + 2] == ["of"]):
-            scores[index] = _valence(vader, words, lowered, index, emphatic)
+            scores[index] = _valence(vader, words, lowered, index, emphatic, turned=turned)
     if "but" in lowered:
         scores = analyzer._but_check(words, scores)
     total = sum(scores)
@@ -60,6 +62,14 @@ def compound(sentence: str) -> float:
         emphasis = analyzer._punctuation_emphasis(sentence)
         total += emphasis if total > 0 else -emphasis
     return max(-1.0, min(1.0, round(total / math.sqrt(total * total + _NORMALISING), 4)))
+
+
+@functools.lru_cache(maxsize=8192)
+def _word(word: str) -> tuple[str, str, bool]:
+    """A word without punctuation around it, the same in lower case, and whether the lexicon has it."""
+    bare = word if word.isalpha() else _stripped(word)
+    lowered = bare.lower()
+    return bare, lowered, lowered in _vader()[1].lexicon
 
 
 def _stripped(word: str) -> str:
@@ -81,7 +91,9 @@ def _spell_out(sentence: str, emojis: Mapping[str, str]) -> str:
     return "".join(pieces).strip()
 
 
-def _valence(vader: Any, words: Sequence[str], lowered: Sequence[str], index: int, emphatic: bool) -> float:
+def _valence(
+    vader: Any, words: Sequence[str], lowered: Sequence[str], index: int, emphatic: bool, *, turned: bool
+) -> float:
     """What a word of the lexicon counts in its place: capitals, boosters, negations and idioms before it."""
     lexicon: Mapping[str, float] = _vader()[1].lexicon
     word = lowered[index]
@@ -97,8 +109,9 @@ def _valence(vader: Any, words: Sequence[str], lowered: Sequence[str], index: in
         if earlier not in lexicon:
             if earlier in vader.BOOSTER_DICT:
                 value += vader.scalar_inc_dec(words[index - step - 1], value, emphatic) * _FADING[step]
-            value = _negated(vader, value, before, step)
-            if step == 2:
+            if turned:
+                value = _negated(vader, value, before, step)
+            if step == 2 and not _idiomatic().isdisjoint(lowered[index - 3 : index + 3]):
                 value = _idioms(vader, value, lowered, index)
     if before[0] == "least" and "least" not in lexicon and (index == 1 or before[1] not in ("at", "very")):
         value *= vader.N_SCALAR
@@ -135,6 +148,21 @@ def _idioms(vader: Any, value: float, lowered: Sequence[str], index: int) -> flo
     for phrase in (f"{three} {two} {one}", f"{three} {two}", f"{two} {one}"):
         value += boosters.get(phrase, 0)
     return value
+
+
+@functools.cache
+def _turning() -> frozenset[str]:
+    """Words that may turn or strengthen what comes after them, beside those with n't."""
+    return frozenset((*_vader()[0].NEGATE, "so", "this", "never", "without"))
+
+
+@functools.cache
+def _idiomatic() -> frozenset[str]:
+    """The words of idioms and of boosters of several words."""
+    vader = _vader()[0]
+    return frozenset(
+        word for phrase in (*vader.SPECIAL_CASES, *vader.BOOSTER_DICT) if " " in phrase for word in phrase.split()
+    )
 
 
 @functools.cache
