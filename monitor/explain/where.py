@@ -29,11 +29,10 @@ from monitor.profile import Floats
 
 MIN_CALLS = 12
 MIN_USERS = 5
-PAIR_PRICE = 2.0
 NEWCOMER = 1.2
 # The confirming test: how many standard errors the inside must differ from the rest by.
-DIFFERS = 2.6
-STANDS = 2.6
+DIFFERS = 2.1
+STANDS = 2.1
 # What must be left of the change inside when another dimension is held fixed.
 LEFT_WHEN_FIXED = 0.5
 ALIKE = 0.95
@@ -130,7 +129,7 @@ def _candidates(sample: Sample, values: Floats, chosen: Booleans) -> list[_Candi
     sizes = {name: len(column.names) for name, column in columns.items()}
     pairs = [pair for pair in combinations(columns, 2) if sizes[pair[0]] * sizes[pair[1]] <= MAX_CELLS]
     single_price = np.log(max(sum(sizes.values()), 2))
-    pair_price = np.log(max(sum(sizes[one] * sizes[two] for one, two in pairs), 2)) + PAIR_PRICE
+    pair_price = np.log(max(sum(sizes[one] * sizes[two] for one, two in pairs), 2))
     found: list[_Candidate] = []
     for names, price in [((name,), single_price) for name in columns] + [(pair, pair_price) for pair in pairs]:
         codes = columns[names[0]].codes
