@@ -57,6 +57,7 @@ answering = Enricher(
             relevant=0.1,
             misleads="It sees words only: a good answer in other words or another language scores low, an evasive one "
             "that repeats the question high. Watch its changes rather than its level.",
+            weight=0.5,
         ),
         Signal(
             "completeness",
@@ -69,6 +70,7 @@ answering = Enricher(
             relevant=0.1,
             misleads="A part answered in other words than it was asked in counts as left out; lists of data in a "
             "prompt can look like tasks.",
+            weight=0.5,
         ),
         Signal(
             "hedged",
@@ -79,6 +81,7 @@ answering = Enricher(
             good="down",
             relevant=0.03,
             misleads="Doubt is right where things are doubtful. English only; first 1,000 characters.",
+            weight=0.5,
         ),
         Signal(
             "partial_refusal",
@@ -89,6 +92,7 @@ answering = Enricher(
             good="down",
             relevant=0.03,
             misleads="English phrases only; characters in stories who decline are found.",
+            weight=0.3,
         ),
         Signal(
             "needless_refusal",
@@ -100,6 +104,7 @@ answering = Enricher(
             relevant=0.02,
             misleads="Told from a list of English words: harmful wishes in harmless words count, and what the "
             "application may not do (other topics, no access) counts too.",
+            weight=0.5,
         ),
         Signal(
             "form_kept",
@@ -122,6 +127,7 @@ answering = Enricher(
             good="up",
             relevant=0.03,
             misleads="Code that parses may still be wrong; fragments that are not meant to stand alone do not parse.",
+            weight=0.5,
         ),
     ),
     compute=each(_answer),

@@ -52,6 +52,7 @@ grounding = Enricher(
             good="up",
             relevant=0.05,
             misleads=_WORDS,
+            weight=0.5,
         ),
         Signal(
             "ungrounded",
@@ -73,6 +74,7 @@ grounding = Enricher(
             good="down",
             relevant=0.2,
             misleads=_WORDS,
+            weight=0.5,
         ),
         Signal(
             "unsupported_number",
@@ -84,6 +86,7 @@ grounding = Enricher(
             relevant=0.03,
             misleads="Sums, differences and rounded figures are rightly not in the context; numbers of "
             "list items neither.",
+            weight=0.5,
         ),
     ),
     compute=each(_ground),

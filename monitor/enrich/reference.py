@@ -80,6 +80,7 @@ reference = Enricher(
             good="up",
             relevant=0.05,
             misleads="Most values are 0 or 1: read the share of correct answers first. " + _ONLY,
+            weight=0.5,
         ),
         Signal(
             "exact_match",
@@ -90,6 +91,7 @@ reference = Enricher(
             good="up",
             relevant=0.03,
             misleads="An answer in a whole sentence never matches. " + _ONLY,
+            weight=0.2,
         ),
         Signal(
             "reference_contained",
@@ -100,6 +102,7 @@ reference = Enricher(
             good="up",
             relevant=0.03,
             misleads="It understates how often answers are right, and finds what the answer denies. " + _ONLY,
+            weight=0.2,
         ),
         Signal(
             "token_f1",
@@ -109,6 +112,7 @@ reference = Enricher(
             family="quality",
             good="up",
             misleads="Long answers to short references score low. " + _WORDING,
+            weight=0.2,
         ),
         Signal(
             "rouge_l",
@@ -118,6 +122,7 @@ reference = Enricher(
             family="quality",
             good="up",
             misleads=_WORDING,
+            weight=0.2,
         ),
         Signal(
             "bleu",
@@ -127,6 +132,7 @@ reference = Enricher(
             family="quality",
             good="up",
             misleads="Of a single short answer it says little. " + _WORDING,
+            weight=0.2,
         ),
         Signal(
             "chrf",
@@ -136,6 +142,7 @@ reference = Enricher(
             family="quality",
             good="up",
             misleads=_WORDING,
+            weight=0.2,
         ),
         Signal(
             "numbers_agree",
@@ -146,6 +153,7 @@ reference = Enricher(
             good="up",
             relevant=0.03,
             misleads="Other numbers in the answer are not looked at, nor units. Only references with numbers count.",
+            weight=0.2,
         ),
     ),
     compute=each(_compare),

@@ -51,6 +51,7 @@ reproduction = Enricher(
             good="down",
             relevant=0.5,
             misleads=_SETTING + "Paraphrases and translations are missed; common phrases and quotations are found.",
+            weight=0.3,
         ),
         Signal(
             "protected",
@@ -70,6 +71,7 @@ reproduction = Enricher(
             family="quality",
             relevant=0.2,
             misleads="Quoting is what some applications are for. Answers under eight words have no value.",
+            weight=0.3,
         ),
     ),
     compute=_compute,

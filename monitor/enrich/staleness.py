@@ -56,6 +56,7 @@ staleness = Enricher(
             relevant=0.05,
             misleads=_TABLE + "Dates that are only mentioned, plans and texts given to be worked on count too. English "
             "words, years from 2010 on.",
+            weight=0.3,
         ),
         Signal(
             "past_cutoff_failed",
@@ -67,6 +68,7 @@ staleness = Enricher(
             good="down",
             relevant=0.05,
             misleads=_TABLE + "Answers that are wrong without saying so are not seen.",
+            weight=0.3,
         ),
     ),
     compute=_compute,

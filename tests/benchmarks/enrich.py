@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from monitor.enrich import enrich_batch, enrichers
 from monitor.records import Message, Span, Tokens
 from monitor.settings import Settings
@@ -17,6 +19,7 @@ CALLS = 1000
 BATCH = 500
 PROMPT_CHARACTERS = 500
 RESPONSE_CHARACTERS = 1000
+CONTEXT_CHARACTERS = 3000
 
 _SUBJECTS = (
     "The customer|Our support team|A new invoice|The delivery|This contract|The mobile app|Your subscription|He|She|It"
@@ -72,6 +75,11 @@ def calls(count: int) -> list[Span]:
     ]
 
 
+def _with_context(spans: Sequence[Span]) -> list[Span]:
+    generator = random.Random(8)
+    return [msgspec.structs.replace(span, context=(_text(generator, CONTEXT_CHARACTERS),)) for span in spans]
+
+
 def _rate(function: Callable[[Sequence[Span]], object], spans: Sequence[Span]) -> float:
     """Calls per second of CPU time, in batches."""
     started = time.process_time()
@@ -103,6 +111,10 @@ def run() -> list[dict[str, object]]:
         _forget_languages()
         alone = _rate(lambda spans, enricher=enricher: enricher.compute(spans, settings), measured)  # type: ignore[misc]
         rows.append({"case": name, "calls/s": round(alone), "share": round(rate / alone, 3)})
+    given = _with_context(measured)
+    for name in ("grounding", "reproduction"):
+        alone = _rate(lambda spans, name=name: enrichers()[name].compute(spans, settings), given)  # type: ignore[misc]
+        rows.append({"case": f"{name}, {CONTEXT_CHARACTERS} characters of context", "calls/s": round(alone)})
     _VADER, _LANGUAGES = SentimentIntensityAnalyzer(), LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     rows.append(
         {"case": "baseline: VADER and py3langid, called directly", "calls/s": round(_rate(_libraries, measured))}
