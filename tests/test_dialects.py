@@ -567,3 +567,32 @@ def test_a_misspelt_count_is_noticed_in_every_dialect(more: dict[str, Any]) -> N
     named = {"gen_ai.usage.cache_raed.input_tokens": 5, "gen_ai.usage.input_tokens": 9, "gen_ai.request.top_p": 1.0}
     names = set(decode(named | {"gen_ai.operation.name": "chat"} | more).unmapped)
     assert names & {"gen_ai.usage.cache_raed.input_tokens", *named} == {"gen_ai.usage.cache_raed.input_tokens"}
+
+
+def test_the_result_of_a_tool_is_its_answer() -> None:
+    attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.arguments": '{"day": "Monday"}'}
+    span = decode(attributes | {"gen_ai.tool.call.result": "From nine.", "g": "a letter", "e": "another"}).span
+    assert (span.kind, span.prompt_text, span.response) == ("tool", '{"day":"Monday"}', "From nine.")
+
+
+def test_the_sdk_of_anthropic_tells_its_own_calls() -> None:
+    span = decode(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.usage.input_tokens": 2_350,
+            "gen_ai.usage.cache_read.input_tokens": 2_000,
+            "gen_ai.usage.cache_write.input_tokens": 300,
+            "anthropic.usage.cache_creation.ephemeral_5m_input_tokens": 100,
+            "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": 200,
+            "anthropic.response.service_tier": "priority",
+            "anthropic.message.stop_reason": "end_turn",
+        }
+    ).span
+    tokens = span.tokens
+    assert (tokens.input_uncached, tokens.input_cache_write, tokens.input_cache_write_1h) == (50, 100, 200)
+    assert (span.service_tier, span.finish_reason, tokens.rule) == ("priority", "end_turn", "inclusive")
+
+
+def test_the_first_piece_of_a_stream_is_the_first_token() -> None:
+    pieces = [event("gen_ai.content.completion.chunk"), event("gen_ai.content.completion.chunk")]
+    assert decode({"gen_ai.operation.name": "chat"}, events=pieces).span.time_to_first_token_s == 1.0
