@@ -48,7 +48,7 @@ def reprice_command(
     from monitor.costs.repricing import reprice
 
     with opened(database_url) as (store, settings):
-        project_id = _known_project(store, project or settings.project)
+        project_id = known_project(store, project or settings.project)
         with rows_progress() as progress:
             task = progress.add_task("reprice", total=None, rows=0)
             found = reprice(
@@ -67,7 +67,8 @@ def reprice_command(
         _print_repriced(found, dry_run)
 
 
-def _known_project(store: Store, name: str) -> int:
+def known_project(store: Store, name: str) -> int:
+    """The id of a project. Raises InputError where there is none of that name."""
     from monitor.errors import InputError
     from monitor.queries import options
 
@@ -148,7 +149,7 @@ def reconcile_command(
     charges = read_invoice(invoice, _mapping(mapping))
     days = [charge.day for charge in charges]
     with opened(database_url) as (store, settings):
-        project_id = _known_project(store, project or settings.project)
+        project_id = known_project(store, project or settings.project)
         logged = _logged(store, project_id, min(days), max(days))
     lines = reconcile(charges, logged, tolerance / 100)
     invoiced, ours = sum(line.invoiced or 0.0 for line in lines), sum(line.logged or 0.0 for line in lines)
