@@ -15,6 +15,7 @@ from sqlmodel import SQLModel
 from monitor import migrate, tables
 from monitor.errors import StoreError
 from monitor.store import Store, table_of
+from tests.enrichments import put_signals
 
 NEWEST = migrate.newest()
 AFTER = f"{int(NEWEST) + 1:04}"
@@ -224,3 +225,31 @@ def test_new_revision_is_written_with_plain_types(
     assert "JSONB" in source
     assert migrate.upgrade(fresh)
     assert migrate.differences(fresh) == []
+
+
+def test_calls_are_enriched_again_where_their_signals_were_stored_otherwise(fresh: Store) -> None:
+    migrate.upgrade(fresh)
+    identifier = fresh.project("kept", 1)
+    spans = [
+        {
+            "project_id": identifier,
+            "id": number,
+            "trace_id": bytes([number]),
+            "span_id": b"s",
+            "time": number,
+            "received": number,
+            "kind": kind,
+            "status": 0,
+        }
+        for number, kind in enumerate(("llm", "tool", "llm"), 1)
+    ]
+    pending, enrichment = table_of(tables.Pending), table_of(tables.Enrichment)
+    with fresh.write() as connection:
+        fresh.insert(connection, tables.Span, spans)
+        fresh.insert(connection, tables.Pending, [{"project_id": identifier, "id": 3, "received": 3}])
+        put_signals(fresh, connection, identifier, [(1, {"calls": True})])
+    assert migrate.downgrade(fresh, "0002")
+    assert migrate.upgrade(fresh)
+    with fresh.read() as connection:
+        assert connection.execute(select(pending.c.id).order_by(pending.c.id)).scalars().all() == [1, 3]
+        assert connection.execute(select(enrichment)).all() == []
