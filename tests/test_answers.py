@@ -164,6 +164,15 @@ def test_unsupported_answers_and_what_is_marked(question: str, answer: str, mark
     assert [answer[start:end] for claim in found for start, end in unsupported(answer, claim)] == marked
 
 
+def test_numbers_of_list_items_and_marks_of_sources_are_no_figures() -> None:
+    answer = "1. The hotel opened in 1998 [1].\n2. It has 21 rooms [2, 3].\n3) It serves Italian food [doc 4]."
+    found = claims(answer, Source([CONTEXT], "What is known of the hotel?"))
+    assert len(found) == 3
+    assert not any(claim.number_missing for claim in found)
+    assert groundedness(found) > 0.5
+    assert claims("42.", Source([CONTEXT], "How many rooms has it?"))[0].number_missing
+
+
 def test_length_alone_does_not_make_an_answer_unsupported() -> None:
     short = groundedness(claims("It opened in 1998.", Source([CONTEXT], "")))
     long = groundedness(claims(CONTEXT, Source([CONTEXT], "")))

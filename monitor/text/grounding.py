@@ -85,6 +85,10 @@ _COMPARED = word_set(
 )
 _SMALL = STOP_WORDS | _DENIALS | _ABSOLUTES | _COMPARED
 _SMALL_STEMS = _SMALL | {stem(word) for word in _SMALL}
+_MARKS = re.compile(
+    r"^[ \t]*\(?\d{1,3}[.)][ \t]+(?=\S)|\[(?:doc(?:ument)?|source)?\s?\d{1,3}(?:\s?[,-]\s?\d{1,3})*\]",
+    re.MULTILINE | re.IGNORECASE,
+)
 # What claims nothing about the matter: that the answer is not known, or a courtesy.
 _NO_CLAIM = re.compile(
     r"\b(?:context|document|text|passage|article|source|information|excerpt|material)s?\b[^.!?]{0,60}"
@@ -238,8 +242,11 @@ def claims(answer: str, source: Source) -> list[Claim]:
 
 
 def _prose(answer: str) -> str:
+    """The answer with blanks in place of code, numbers of list items and marks of sources such as [1]."""
     text = answer[:_ANSWER_CHARACTERS]
-    return code_blanked(text) if "```" in text else text
+    if "```" in text:
+        text = code_blanked(text)
+    return _MARKS.sub(lambda match: " " * len(match[0]), text)
 
 
 def _claims_nothing(piece: str, sentence: Sentence) -> bool:
