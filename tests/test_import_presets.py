@@ -18,6 +18,7 @@ The rows below have the shapes that these tools document or write:
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -27,10 +28,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor import cli
 from monitor.errors import InputError
 from monitor.files import LogFile
+from monitor.files.log_file import Piece, read_piece
 from monitor.files.mapping import look_up, parse_rule
 from monitor.files.presets import preset_named, presets
 from monitor.files.reading import reading_of, try_out
@@ -509,3 +513,25 @@ def test_the_command_tells_what_it_would_do_and_does_it(tmp_path: Path) -> None:
     assert run("--database-url", url, "--strict").return_value == 1
     assert cli.run(["import", str(path), "--preset", "unknown"]) == 2
     assert cli.run(["import", str(path), "--map", "colour=x"]) == 2
+
+
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3) | st.sampled_from(["[1]", "{}", "ERROR"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["message", "role"]), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+
+
+@given(data=st.data(), name=st.sampled_from(sorted(ROWS)))
+@settings(max_examples=150, deadline=None)
+def test_rows_of_any_shape_are_read_or_turned_down(data: st.DataObject, name: str) -> None:
+    preset, row = ROWS[name]
+    changed = data.draw(st.dictionaries(st.sampled_from(sorted(row)), odd, max_size=4))
+    found = read_piece(Piece(1, json.dumps(row | changed).encode()), presets()[preset].mapping)
+    if found.record is None:
+        assert found.problem
+        return
+    with contextlib.suppress(InputError):
+        read_call(found.record, NOW)

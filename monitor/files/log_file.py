@@ -205,11 +205,16 @@ def read_piece(piece: Piece, convert: Convert = as_call_record) -> Row:
     """The row that a piece of a file means."""
     if piece.problem:
         return Row(piece.line, None, piece.problem, piece.content)
-    if isinstance(piece.content, bytes):
-        return _json_row(piece.line, piece.content, convert)
-    if isinstance(piece.content, Cells):
-        return _csv_row(piece.line, piece.content, convert)
-    return Row(piece.line, convert(piece.content), raw=piece.content)
+    try:
+        if isinstance(piece.content, bytes):
+            return _json_row(piece.line, piece.content, convert)
+        if isinstance(piece.content, Cells):
+            return _csv_row(piece.line, piece.content, convert)
+        return Row(piece.line, convert(piece.content), raw=piece.content)
+    except (TypeError, ValueError, AttributeError, LookupError):
+        # Rules and presets meet rows of every shape; one that they cannot read must not end the import.
+        raw = piece.content.decode("utf-8", "replace") if isinstance(piece.content, bytes) else piece.content
+        return Row(piece.line, None, "The row does not have the shape that its columns promise.", raw)
 
 
 def fingerprint(piece: Piece) -> bytes:
