@@ -84,8 +84,8 @@ grounding = Enricher(
             family="quality",
             good="down",
             relevant=0.03,
-            misleads="Sums, differences and rounded figures are rightly not in the context. Numbers of list items and marks of "
-            "sources such as [1] do not count.",
+            misleads="Sums, differences and rounded figures are rightly not in the context. Numbers of list items "
+            "and marks of sources such as [1] do not count.",
             weight=0.5,
         ),
     ),
