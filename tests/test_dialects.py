@@ -596,3 +596,16 @@ def test_the_sdk_of_anthropic_tells_its_own_calls() -> None:
 def test_the_first_piece_of_a_stream_is_the_first_token() -> None:
     pieces = [event("gen_ai.content.completion.chunk"), event("gen_ai.content.completion.chunk")]
     assert decode({"gen_ai.operation.name": "chat"}, events=pieces).span.time_to_first_token_s == 1.0
+
+
+def test_a_failure_in_a_log_record_is_told_with_its_span() -> None:
+    record = {
+        "traceId": f"{1:032x}",
+        "spanId": f"{1:016x}",
+        "timeUnixNano": str(START),
+        "eventName": "gen_ai.client.operation.exception",
+        "attributes": attributes_of({"exception.type": "RateLimitError", "exception.message": "too many"}),
+    }
+    (batch,) = otlp.read_logs(logs_request(record), otlp.JSON, lambda named: "p", NOW)
+    (span,) = batch.spans
+    assert (span.kind, span.error) == ("llm", "RateLimitError: too many")

@@ -59,6 +59,7 @@ _IN_METADATA = {
 }
 
 _ANNOTATORS = {"HUMAN": "human", "LLM": "llm", "CODE": "code"}
+_EXCEPTIONS = frozenset(("exception", "gen_ai.client.operation.exception"))
 EVALUATION_EVENT = "gen_ai.evaluation.result"
 
 
@@ -152,7 +153,7 @@ def _error(raw: RawSpan, found: Sorted) -> str:
         return ""
     kind, message = found.text("error_type"), found.text("error_message")
     for event in raw.events:
-        if event.name == "exception":
+        if event.name in _EXCEPTIONS:
             kind = kind or str(event.attributes.get("exception.type", ""))
             message = message or str(event.attributes.get("exception.message", ""))
     if raw.error:

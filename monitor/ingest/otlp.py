@@ -32,9 +32,10 @@ CONTENT_EVENTS = frozenset(
         "gen_ai.choice",
         "gen_ai.content.prompt",
         "gen_ai.content.completion",
+        "gen_ai.client.operation.exception",
     )
 )
-"""Events that carry messages of the span they were written in."""
+"""Events that carry messages, or the failure, of the span they were written in."""
 
 _SHARED_ATTRIBUTES = frozenset(("gen_ai.system", "gen_ai.provider.name"))
 
