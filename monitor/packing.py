@@ -83,7 +83,10 @@ class Layout:
         return cls({name: Kind(kind) for name, kind in msgspec.json.decode(content, type=list[tuple[str, str]])})
 
     def pack(self, values: Mapping[str, SignalValue], columns: Mapping[str, Any]) -> bytes:
-        """The bytes of a call's signals; `columns` are its typed columns of the names in `COLUMNS`, as stored."""
+        """The bytes of a call's signals; `columns` are its typed columns of the names in `COLUMNS`, as stored.
+
+        Signals that were unpacked can be packed again: vectors may be as they are stored.
+        """
         bits = 0
         listed: list[Any] = []
         extras: dict[str, Any] = {}
@@ -104,7 +107,7 @@ class Layout:
                     listed.append(value)
             elif kind == _VECTOR and not isinstance(value, str | int | float):
                 bits |= _LISTED << place
-                listed.append(encode_vector(value))
+                listed.append(_vector(value))
             else:
                 extras[name] = _plain(value)
         if not values.keys() <= self._names:
@@ -176,4 +179,8 @@ def _listed_number(value: Any, listed: list[Any]) -> int:
 def _plain(value: SignalValue) -> Any:
     if isinstance(value, int) and not -_LARGEST_INTEGER <= value < _LARGEST_INTEGER:
         return float(value)
-    return value if isinstance(value, str | bool | int | float) else encode_vector(value)
+    return value if isinstance(value, str | bool | int | float) else _vector(value)
+
+
+def _vector(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else encode_vector(value)

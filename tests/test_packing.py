@@ -92,6 +92,12 @@ def test_one_signal_is_read_as_all_of_them_are(signals: dict[str, Any]) -> None:
     assert LAYOUT.value(data, "never heard of " * 3) is None
 
 
+@given(SIGNALS)
+def test_what_was_unpacked_can_be_packed_again(signals: dict[str, Any]) -> None:
+    data = LAYOUT.pack(signals, {})
+    assert LAYOUT.pack(LAYOUT.unpack(data, {}), {}) == data
+
+
 def test_a_flag_costs_two_bits_and_an_absent_signal_nothing_more() -> None:
     many = Layout({f"flag {number}": Kind.FLAG for number in range(100)})
     assert len(many.pack({}, {})) == len(many.pack({f"flag {number}": True for number in range(100)}, {})) == 27
