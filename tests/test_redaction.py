@@ -142,6 +142,67 @@ def test_plain_numbers_and_words_are_left_alone(text: str) -> None:
     assert REDACTOR.mask(text) == (text, {})
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("CPF 529.982.247-25", "CPF [NATIONAL_ID]"),
+        ("AHV 756.9217.0769.85", "AHV [NATIONAL_ID]"),
+        ("mi DNI es 12345678Z", "mi DNI es [NATIONAL_ID]"),
+        ("BSN 111222333", "BSN [NATIONAL_ID]"),
+        ("PESEL 44051401359", "PESEL [NATIONAL_ID]"),
+        ("Steuer-ID 86 095 742 719", "Steuer-ID [NATIONAL_ID]"),
+        ("my national insurance number is AB123456C", "my national insurance number is [NATIONAL_ID]"),
+        ("codice fiscale RSSMRA85T10A562S", "codice fiscale [NATIONAL_ID]"),
+        ("passport no. C01X00T47", "passport no. [NATIONAL_ID]"),
+        ("She was born on 12 March 1985 in Rome", "She was born on [BIRTH_DATE] in Rome"),
+        ("DOB: 03/12/1985", "DOB: [BIRTH_DATE]"),
+        ("geboren am 3. Mai 1970", "geboren am [BIRTH_DATE]"),
+        ("I live at 221B Baker Street now", "I live at [ADDRESS] now"),
+        ("Hauptstraße 12, 10115 Berlin", "[ADDRESS]"),
+        ("12 rue de la Paix, 75002 Paris", "[ADDRESS]"),
+        ("They're not answering at 071 55 52 22 81", "They're not answering at [PHONE]"),
+        ("416 60 039 office", "[PHONE] office"),
+    ],
+)
+def test_identities_of_many_countries_are_masked(text: str, masked: str) -> None:
+    assert REDACTOR.mask(text)[0] == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CPF 529.982.247-26",
+        "PESEL 44051401358",
+        "The library was built on 12 March 1985.",
+        "Order 529 982 247 has 25 items.",
+        "Anna is 34 years old, see https://example.com/anna",
+        "In 2023 Street View was extended.",
+        "Section 12 Drive carefully",
+    ],
+)
+def test_what_only_looks_like_an_identity_stays(text: str) -> None:
+    assert REDACTOR.mask(text) == (text, {})
+
+
+def test_names_ages_and_addresses_of_the_web_are_masked_where_asked_for() -> None:
+    asked = redactor(redaction_kinds=("name", "age", "url"))
+    assert asked.mask("Dr. Anna Berg is 34 years old: https://example.com/anna.")[0] == (
+        "Dr. [NAME] is [AGE] years old: [URL]."
+    )
+
+
+def test_a_value_has_one_placeholder_within_a_trace_and_another_elsewhere() -> None:
+    keyed = Redactor(Settings(), b"key")
+    first, _ = keyed.mask("a@b.de wrote to c@d.de, and A@B.DE answered from +49 30 901820.", "trace one")
+    tags = re.findall(r"\[EMAIL_([A-Z2-7]{3})\]", first)
+    assert tags[0] == tags[2] != tags[1]
+    assert keyed.mask("Mail a@b.de", "trace one")[0] == f"Mail [EMAIL_{tags[0]}]"
+    assert keyed.mask("Mail a@b.de", "trace two")[0] != f"Mail [EMAIL_{tags[0]}]"
+    assert Redactor(Settings(), b"other").mask("Mail a@b.de", "trace one")[0] != f"Mail [EMAIL_{tags[0]}]"
+    assert keyed.mask(first, "trace one") == (first, {})
+    assert keyed.mask("Call +49 30 901820", "trace one")[0] == keyed.mask("Call +49 (30) 90 18 20", "trace one")[0]
+
+
 def test_counts_are_by_kind() -> None:
     masked, counts = REDACTOR.mask("a@b.de, c@d.de, 192.168.1.10 and 192.168.1.11, 415-555-0132")
     assert masked == "[EMAIL], [EMAIL], [IP] and [IP], [PHONE]"

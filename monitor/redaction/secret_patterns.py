@@ -101,9 +101,9 @@ _STRONG = re.compile(r"[0-9!@#$%^&*+=?~]")
 def find_secrets(text: str, lowered: str, *, digits: bool) -> Iterator[Range]:
     """Start and end of every secret in the text; ranges may overlap.
 
-    `digits` tells whether the text has any: keys are long and random, so that hardly one is without.
+    `lowered` is the text in lower case; `digits` tells whether it has any, since bearer tokens are never without.
     """
-    if digits and _LONG in text.encode("latin-1", "replace").translate(_KEY_CHARACTERS):
+    if _LONG in text.encode("latin-1", "replace").translate(_KEY_CHARACTERS):
         yield from (match.span() for match in _KEYS.finditer(text))
     if "-----BEGIN" in text:
         yield from (match.span() for match in _PRIVATE_KEY.finditer(text))
