@@ -1,14 +1,15 @@
 """The back-test: what would have been alarmed on a log, had the monitor watched while it was written.
 
-Nothing is imitated: the log goes through ingest, enrichment, profiles, indicators and alerts, day by day, in a store of
-its own that is removed afterwards. Feedback counts from its own time on. What the monitor says of itself (delay,
-silence, jobs) is left out, since a replay says nothing of it.
+Nothing is imitated: the log goes through ingest, enrichment, profiles, indicators and alerts, day by day or hour by
+hour, in a store of its own that is removed afterwards. By the hour both lanes watch, as they do live; by the day only
+the slow one does, with its own part of the budget. Feedback counts from its own time on. What the monitor says of
+itself (delay, silence, jobs) is left out, since a replay says nothing of it.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -23,17 +24,20 @@ from monitor.errors import InputError
 from monitor.files import LogFile
 from monitor.files.calls import Progress, read_calls
 from monitor.files.day_spool import DaySpool
-from monitor.indicators import WINDOWS_A_QUARTER, skip_days
+from monitor.indicators import WINDOWS_A_QUARTER, skip_days, skip_hours
 from monitor.ingest import Batch
 from monitor.jobs import named
 from monitor.profiles import refresh
 from monitor.queries.alerts import AlertRecord, Appeared, incident, incidents, open_alerts
-from monitor.replay import Day, replay
+from monitor.records import Feedback, Span
+from monitor.replay import Day, Hourly, replay
 from monitor.settings import Settings
+from monitor.stats.budget import SLOW
 from monitor.store import Store
 
 BATCH_RECORDS = 500
 _DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
 
 DayDone = Callable[[datetime, int, int], None]
 """Told the day, how many days there are, and how many calls came in so far."""
@@ -58,6 +62,7 @@ class Report:
     """What a back-test found. `judged_days` are those that could have raised an alarm."""
 
     file: str
+    block: BlockLength
     calls: int
     first: datetime
     last: datetime
@@ -77,6 +82,7 @@ def backtest(
     settings: Settings,
     now: datetime,
     *,
+    block: BlockLength = BlockLength.DAY,
     timezone: tzinfo | None = None,
     baseline_until: datetime | None = None,
     reading: Progress,
@@ -105,25 +111,34 @@ def backtest(
         store = Store.open(own)
         try:
             migrate.upgrade(store)
-            return _Backtest(store, own, spool, spool.first, spool.last).run(log, baseline_until, day_done)
+            return _Backtest(store, own, spool, spool.first, spool.last, block=block).run(log, baseline_until, day_done)
         finally:
             store.close()
 
 
-def _jobs() -> list[Job]:
-    """The jobs from calls to alerts; profiles by the day only, since nothing that is judged looks at hours."""
+def _jobs(*lengths: BlockLength) -> list[Job]:
+    """The jobs from calls to alerts, with profiles of these blocks only."""
 
     def profiles(context: JobContext) -> tuple[int, str]:
-        return refresh(context.store, context.settings, context.now, (BlockLength.DAY,)), ""
+        return refresh(context.store, context.settings, context.now, lengths), ""
 
-    days_only = replace(named("profiles"), run=profiles)
-    return [named("enrich"), days_only, named("indicators"), named("alerts")]
+    return [named("enrich"), replace(named("profiles"), run=profiles), named("indicators"), named("alerts")]
 
 
 class _Backtest:
     """One run over the days of a spool."""
 
-    def __init__(self, store: Store, settings: Settings, spool: DaySpool, first: datetime, last: datetime) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        spool: DaySpool,
+        first: datetime,
+        last: datetime,
+        *,
+        block: BlockLength,
+    ) -> None:
+        self._block = block
         self._store = store
         self._settings = settings
         self._spool = spool
@@ -140,14 +155,25 @@ class _Backtest:
         if baseline_until is not None:
             skip_days(self._store, self._settings.project, baseline_until)
             learnt = max(0, -((self._first_day - baseline_until) // _DAY))
+        if self._block is BlockLength.DAY:
+            skip_hours(self._store, self._settings.project, self._last_day + days * _DAY)
 
         def after(day: Day, calls: int) -> None:
-            self._collect(day)
+            self._collect(day.start, day.judged_at)
             day_done(day.start, days, calls)
 
-        calls = replay(self._store, self._settings, self._days(), _jobs(), after)
+        by_hour = Hourly(_jobs(BlockLength.HOUR), lambda moment: self._collect(moment - _HOUR, moment))
+        calls = replay(
+            self._store,
+            self._settings,
+            self._days(),
+            _jobs(*((BlockLength.DAY,) if self._block is BlockLength.DAY else BlockLength)),
+            after,
+            hourly=by_hour if self._block is BlockLength.HOUR else None,
+        )
         return Report(
             file=str(log.path),
+            block=self._block,
             calls=calls,
             first=self._first,
             last=self._last,
@@ -164,27 +190,42 @@ class _Backtest:
             start += _DAY
 
     def _arrivals(self, start: datetime) -> Iterator[tuple[datetime, Batch]]:
+        """What arrives on a day in order; by the day all feedback comes last, by the hour each at its own time."""
         spans, said = self._spool.day(start)
+        if self._block is BlockLength.DAY:
+            yield from self._batches(spans, said, start + _DAY)
+            return
+        by_hour: dict[datetime, tuple[list[Span], list[Feedback]]] = {}
+        for span in spans:
+            by_hour.setdefault(block_start(span.time, BlockLength.HOUR), ([], []))[0].append(span)
+        for item in said:
+            by_hour.setdefault(block_start(max(item.time, start), BlockLength.HOUR), ([], []))[1].append(item)
+        for hour in sorted(by_hour):
+            yield from self._batches(*by_hour[hour], hour + _HOUR - timedelta(microseconds=1))
+
+    def _batches(
+        self, spans: Sequence[Span], said: Sequence[Feedback], known: datetime
+    ) -> Iterator[tuple[datetime, Batch]]:
         project = self._settings.project
         for place in range(0, len(spans), BATCH_RECORDS):
             some = spans[place : place + BATCH_RECORDS]
             yield some[-1].time, Batch(project, some, sender="backtest")
         for place in range(0, len(said), BATCH_RECORDS):
             items = said[place : place + BATCH_RECORDS]
-            yield start + _DAY, Batch(project, feedback=items, sender="backtest")
+            yield known, Batch(project, feedback=items, sender="backtest")
 
-    def _collect(self, day: Day) -> None:
-        """Notes the alarms that this day raised, as they are now."""
+    def _collect(self, start: datetime, moment: datetime) -> None:
+        """Notes the alarms that are open at this moment, after the block that began at `start`, as they are now."""
         for alert in open_alerts(self._store, self._project_id):
             indicator = self._pack[alert.indicator]
             if alert.id in self._alarms or indicator.against == "pulse":
                 continue
-            if indicator.overall_only and day.start == self._last_day and (alert.effect or 0.0) < 0:
+            if indicator.overall_only and start == self._last_day and (alert.effect or 0.0) < 0:
                 continue  # The log may end within its last day: that day's amounts say nothing.
             drivers: tuple[Appeared, ...] = ()
             if alert.incident_id is not None:
                 drivers = incident(self._store, self._project_id, alert.incident_id).appeared
-            self._alarms[alert.id] = Alarm(alert, indicator, day.judged_at, drivers)
+            self._alarms[alert.id] = Alarm(alert, indicator, moment, drivers)
 
     def _told(self) -> tuple[Alarm, ...]:
         """The alarms in order, those of a day as their incident ranks them, with when they were over."""
@@ -199,6 +240,7 @@ def as_document(report: Report) -> dict[str, Any]:
     """The report for programs; times are ISO 8601."""
     return {
         "file": report.file,
+        "block": str(report.block),
         "calls": report.calls,
         "first": report.first.isoformat(),
         "last": report.last.isoformat(),
@@ -223,6 +265,9 @@ def _alarm_document(alarm: Alarm) -> dict[str, Any]:
         "category": category_of(alert) or None,
         "segment": {"dimension": alert.segment.dimension, "value": alert.segment.value},
         "severity": alert.severity,
+        "lane": alert.detail.get("lane", SLOW),
+        "evidence": alert.detail.get("evidence"),
+        "threshold": alert.detail.get("threshold"),
         "direction": direction_of(alert),
         "before": alert.before,
         "after": alert.after,

@@ -1,4 +1,7 @@
-"""Replays calls as if live: what came in on a day comes in, then jobs run as of the end of that day."""
+"""Replays calls as if live: what came in on a day comes in, then jobs run as of the end of that day.
+
+Some jobs may run after each hour too in which something came in, as they would have.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,25 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor.clock import BlockLength, block_start
 from monitor.contracts import Job, JobContext
 from monitor.ingest import Batch, Ingester
 from monitor.jobs import run_now
 from monitor.settings import Settings
 from monitor.store import Store
 
-# The jobs of a day run once its block is closed: a little after midnight.
+# The jobs of a day run once its block is closed: a little after midnight; those of an hour a little after it.
 AFTER_MIDNIGHT = timedelta(minutes=20)
+AFTER_HOUR = timedelta(minutes=15)
+_HOUR = BlockLength.HOUR.duration
+
+
+@dataclass(frozen=True)
+class Hourly:
+    """Jobs that run after each hour with arrivals; `after` is told the moment when they did."""
+
+    jobs: Sequence[Job]
+    after: Callable[[datetime], None]
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,13 @@ class Day:
 
 
 def replay(
-    store: Store, settings: Settings, days: Iterable[Day], jobs: Sequence[Job], after: Callable[[Day, int], None]
+    store: Store,
+    settings: Settings,
+    days: Iterable[Day],
+    jobs: Sequence[Job],
+    after: Callable[[Day, int], None],
+    *,
+    hourly: Hourly | None = None,
 ) -> int:
     """Takes the days in order and runs the jobs at the end of each; answers the number of calls.
 
@@ -40,11 +60,21 @@ def replay(
     calls = 0
     try:
         for day in days:
+            waiting: datetime | None = None
             for moment, batch in day.arrivals:
+                hour = block_start(moment, BlockLength.HOUR)
+                if hourly is not None and waiting is not None and hour > waiting:
+                    _run(store, settings, hourly.jobs, waiting + _HOUR + AFTER_HOUR)
+                    hourly.after(waiting + _HOUR + AFTER_HOUR)
+                waiting = hour
                 calls += ingester.submit(batch, moment).accepted
-            for job in jobs:
-                run_now(job, JobContext(store, settings, day.judged_at))
+            _run(store, settings, jobs, day.judged_at)
             after(day, calls)
     finally:
         ingester.close()
     return calls
+
+
+def _run(store: Store, settings: Settings, jobs: Sequence[Job], now: datetime) -> None:
+    for job in jobs:
+        run_now(job, JobContext(store, settings, now))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     type=click.Choice(["hour", "day"]),
     default="day",
     show_default=True,
-    help="Length of the blocks that are judged; hour is not available yet.",
+    help="day: judge closed days only, which is quicker. hour: watch closed hours too, as the live monitor does.",
 )
 @click.option(
     "--budget",
@@ -46,8 +46,6 @@ def command(  # noqa: PLR0917 - click passes them by name
     from monitor.files import LogFile
     from monitor.settings import Settings
 
-    if block == "hour":
-        raise click.UsageError("Alarms are judged by the day; --block hour is not available yet.")
     until = _moment(baseline_until, timezone) if baseline_until else None
     settings = Settings.from_flags(alarm_budget=budget)
     log = LogFile(file)
@@ -58,6 +56,7 @@ def command(  # noqa: PLR0917 - click passes them by name
             log,
             settings,
             clock.now(),
+            block=clock.BlockLength(block),
             timezone=timezone,
             baseline_until=until,
             reading=lambda position, rows: progress.update(reading, completed=position, rows=rows),
@@ -112,7 +111,7 @@ def _row(alarm: Alarm) -> tuple[str, ...]:
     title = f"{signal.title} {value}".rstrip()
     return (
         f"{alarm.raised:%Y-%m-%d %H:%M}",
-        f"{alert.since:%Y-%m-%d}",
+        f"{alert.since:%Y-%m-%d %H:%M}".removesuffix(" 00:00"),
         alert.indicator,
         wording.segment_text(alert.segment),
         f"{title}: {wording.format_change(signal, alert.before, alert.after)}",

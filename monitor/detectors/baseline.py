@@ -110,7 +110,7 @@ def fit(users: Floats, sums: Floats, first_hour: int, noise: Floats, least_lower
     expected = np.clip(level[:, None] + season[:, hour_of_week], 0.001, 0.999)
     spread = np.where(score[:, None], unit[:, None], expected * (1 - expected))
     wander, degrees, lowered = _wander(users, rest, spread)
-    day_users = by_day.sum(axis=1)
+    day_users, of_a_day = by_day.sum(axis=1), WINDOWS.index(HOURS_A_DAY)
     evenness = np.minimum(1.0, WANDER_TOGETHER * (by_day**2).sum(axis=1) / np.maximum(day_users, _TINY) ** 2)
     lowered = np.clip(lowered, np.broadcast_to(np.asarray(least_lowered), total.shape)[:, None], 1.0)
     return Baselines(
@@ -122,7 +122,7 @@ def fit(users: Floats, sums: Floats, first_hour: int, noise: Floats, least_lower
         degrees=degrees,
         lowered=lowered,
         own_noise=unit / total,
-        own_wander=(wander[:, -1] * evenness + error + slope_variance * to_end**2)[:, None]
+        own_wander=(wander[:, of_a_day] * evenness + error + slope_variance * to_end**2)[:, None]
         + hourly_error[:, None] / np.maximum(1.0, np.array(WINDOWS) / 2),
     )
 

@@ -72,6 +72,7 @@ def watch(task: Task, hour: datetime | None, until: datetime) -> tuple[list[Said
     Stops after the first hour on which there is something to say: alerts must move before the next. Answers that, and
     the newest hour looked at now.
     """
+    until = block_start(until, BlockLength.HOUR)
     moment = task.first + MIN_DAYS * _DAY if hour is None else hour + _HOUR
     if hour is None:
         hour = moment - _HOUR if moment + _HOUR <= until else None

@@ -1,6 +1,6 @@
 """The fast lane: is any of the last windows worse than the baseline by more than matters? For many gauges at once.
 
-After each closed hour the windows of the last 1, 2, 3, 4, 6, 8, 12, 16 and 24 hours are held against the largest change
+After each closed hour the windows of the last 1, 2, 3, 4, 6, 8, 12, 16, 24, 36 and 48 hours are held against the largest change
 that does not matter: p0 = usual value of these very hours + margin. The evidence is a binomial tail at p0 with as many
 units as the variance of the difference leaves,
 
@@ -19,7 +19,7 @@ Why not cumulative sums. A scan over windows that grow by a third to a half need
 that the best window would need, so it stays near the best delay possible for every size of change; and the tail of one
 window is sharper than the bound log(run length) that a likelihood ratio must reach, by about log(z sqrt(2 pi)).
 
-State: users and sums of the last 24 hours, so a block costs the same whatever came before, and two states of the same
+State: users and sums of the last 48 hours, so a block costs the same whatever came before, and two states of the same
 hours add. Misleads where a healthy hour may be far more extreme than any of the weeks before.
 
 Sources: Boole; Willsky and Jones, IEEE Transactions on Automatic Control 21, 1976 (window-limited tests); Lai, IEEE
@@ -73,7 +73,7 @@ class Rules:
 
 @dataclass
 class Rings:
-    """State: gauges x the last 24 hours, the newest first. `usual` is the sum that the baseline expected."""
+    """State: gauges x the last 48 hours, the newest first. `usual` is the sum that the baseline expected."""
 
     users: Floats
     sums: Floats

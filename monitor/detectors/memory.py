@@ -27,7 +27,8 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class _State(msgspec.Struct, frozen=True):
-    rings: bytes
+    users: bytes
+    shares: bytes
     trouble: Trouble | None = None
 
 
@@ -41,7 +42,7 @@ class Detector:
     """The fast lane of one stream: what it knows, what it remembers, and what it may spend.
 
     `level` is the probability of a false alarm that one look (all sides of all gauges, one window) may have. `rings`
-    are the users and the sums of the gauges in the last 24 hours, the newest first: 1 + gauges rows.
+    are the users and the sums of the gauges in the last 48 hours, the newest first: 1 + gauges rows.
     """
 
     indicator: str
@@ -69,7 +70,11 @@ class Detector:
 
     def state(self) -> bytes:
         """What changes from hour to hour, in under 1 kB."""
-        return msgspec.msgpack.encode(_State(self.rings.astype("<f4").tobytes(), self.trouble))
+        users = self.rings[:1]
+        shares = self.rings[1:] / np.maximum(users, 1.0)
+        return msgspec.msgpack.encode(
+            _State(users.astype("<f4").tobytes(), shares.astype("<f2").tobytes(), self.trouble)
+        )
 
     def baseline(self) -> bytes:
         """What was learnt: scale and baselines."""
@@ -80,7 +85,9 @@ class Detector:
 def parsed_state(data: bytes) -> tuple[Floats, Trouble | None]:
     """Rings and trouble, as `Detector.state` wrote them."""
     found = msgspec.msgpack.decode(data, type=_State)
-    return np.frombuffer(found.rings, dtype="<f4").astype(np.float64).reshape(-1, REACH), found.trouble
+    users = np.frombuffer(found.users, dtype="<f4").astype(np.float64)[None]
+    shares = np.frombuffer(found.shares, dtype="<f2").astype(np.float64).reshape(-1, REACH)
+    return np.concatenate([users, shares * users]), found.trouble
 
 
 def parsed_baseline(data: bytes) -> tuple[Scale, Baselines]:

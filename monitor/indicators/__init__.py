@@ -109,7 +109,13 @@ def skip_days(store: Store, project: str, until: datetime) -> None:
     first += _DAY if first < until else timedelta()
     project_id = store.project(project, to_microseconds(until))
     save(store, project_id, [], mark_name("judged", project_id), first - _DAY)
-    save(store, project_id, [], mark_name("hours", project_id), first - BlockLength.HOUR.duration)
+    skip_hours(store, project, first)
+
+
+def skip_hours(store: Store, project: str, until: datetime) -> None:
+    """Hours that end by `until` are not looked at."""
+    project_id = store.project(project, to_microseconds(until))
+    save(store, project_id, [], mark_name("hours", project_id), until - BlockLength.HOUR.duration)
 
 
 def _watch_hours(

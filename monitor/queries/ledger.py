@@ -130,7 +130,7 @@ def mark_false(store: Store, project_id: int, alert_id: int, *, by: str, now: da
 
 
 def worth_a_look(store: Store, project_id: int, now: datetime) -> list[WorthALook]:
-    """Streams whose last 24 hours are remarkable but did not alarm, the most remarkable first.
+    """Streams whose last two days are remarkable but did not alarm, the most remarkable first.
 
     Of those listed at most a tenth is there by chance in expectation, however streams depend on each other (Benjamini
     and Yekutieli, Annals of Statistics 29, 2001, on the tail probability of each stream's most telling window times the

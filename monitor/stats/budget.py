@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
-"""Lengths of the windows that the fast lane looks at after each hour, in hours; each divides 48."""
+WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 36, 48)
+"""Lengths of the windows that the fast lane looks at after each hour, in hours."""
 
 LOOKS_AN_HOUR = len(WINDOWS)
 QUARTER_DAYS = 91
