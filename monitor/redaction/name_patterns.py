@@ -28,29 +28,8 @@ _RUN = re.compile(
 _CAPITALISED = re.compile(r"[A-ZÀ-ÖØ-ÞŁŚŠŽČĆŻ]\w+")
 _TITLES = frozenset(
     (
-        "Mr",
-        "Mrs",
-        "Ms",
-        "Miss",
-        "Mx",
-        "Dr",
-        "Prof",
-        "Professor",
-        "Sir",
-        "Dame",
-        "Lady",
-        "Lord",
-        "Herr",
-        "Frau",
-        "Monsieur",
-        "Madame",
-        "Mme",
-        "Señor",
-        "Señora",
-        "Sr",
-        "Sra",
-        "Signor",
-        "Signora",
+        *("Mr", "Mrs", "Ms", "Miss", "Mx", "Dr", "Prof", "Professor", "Sir", "Dame", "Lady", "Lord", "Herr", "Frau"),
+        *("Monsieur", "Madame", "Mme", "Señor", "Señora", "Sr", "Sra", "Signor", "Signora"),
     )
 )
 _INTRODUCTIONS = (

@@ -209,7 +209,9 @@ def toxicity(text: str) -> float:
     """From 0 (nothing found) to 1. The first 2,000 characters count; English only."""
     lowered = text[:_CHARACTERS].lower().replace("\u2019", "'")
     clean = 1.0
-    words: set[str] = set().union(*map(_words, set(lowered.split())))
+    pieces = set(lowered.split())
+    parted = [piece for piece in pieces if not piece.isalpha()]
+    words = pieces.difference(parted).union(*map(_words, parted))
     for word in words & _EXACT.keys():
         clean *= 1 - _EXACT[word]
     for word in words:
@@ -226,7 +228,7 @@ def toxicity(text: str) -> float:
 @functools.lru_cache(maxsize=8192)
 def _words(piece: str) -> frozenset[str]:
     """The words of a piece without blanks: figures and punctuation part them."""
-    return frozenset((piece,)) if piece.isalpha() else frozenset(piece.translate(_NOT_LETTERS).split())
+    return frozenset(piece.translate(_NOT_LETTERS).split())
 
 
 def _may_be_disguised(lowered: str) -> bool:
