@@ -70,7 +70,7 @@ def _answers(request: Request, signal: Signal, shown: Signal, segment: Segment, 
     ]
     if since is None:
         named[0] = ("Since when", "The course of the days does not show it more exactly.")
-    return cards.card(cards.fact_list(named))
+    return cards.card(cards.fact_list(named), className="explains")
 
 
 def _where(request: Request, signal: Signal, shown: Signal, segment: Segment, explanation: Explanation) -> Any:

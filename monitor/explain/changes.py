@@ -1,8 +1,10 @@
 """What else changed then: values of a dimension that appeared or vanished, by how much of the change goes with them.
 
 A value has appeared where it had less than half a per cent of the calls before and at least two since; it vanished the
-other way round. It explains the part of the change that is not there among the calls without it. What replaced all that
-was there before explains all of it, whether or not it is the cause: this is a list of suspects, not a verdict.
+other way round. As the change may be dated a few days off, a value that was first seen within three days of it has
+appeared too, if it was seven times rarer before. It explains the part of the change that is not there among the calls
+without it. What replaced all that was there before explains all of it, whether or not it is the cause: this is a list
+of suspects, not a verdict.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ from typing import Literal
 import numpy as np
 
 from monitor.explain.mixture import CHOSEN
-from monitor.explain.sample import Booleans, Sample
+from monitor.explain.sample import Booleans, Column, Sample
 from monitor.profile import Floats
 
 ABSENT = 0.005
 PRESENT = 0.02
+RARER = 0.15
+NEAR = 3 * 86_400_000_000
 MIN_CALLS = 5
 MOST = 8
 # Values that explain about as much are told in the order in which they are likely to be the cause.
@@ -53,7 +57,10 @@ def suspects(sample: Sample) -> tuple[Suspect, ...]:
         counts = np.bincount(codes, minlength=2 * size).reshape(size, 2).astype(float)
         sums = np.bincount(codes, sample.values, minlength=2 * size).reshape(size, 2)
         shares = counts / n
-        for place in np.flatnonzero(_came(shares, counts) | _came(shares[:, ::-1], counts[:, ::-1])):
+        near = _near(sample, column)
+        for place in np.flatnonzero(
+            _came(shares, counts, near[:, 0]) | _came(shares[:, ::-1], counts[:, ::-1], near[:, 1])
+        ):
             value = column.names[place]
             if value is None:
                 continue
@@ -63,7 +70,7 @@ def suspects(sample: Sample) -> tuple[Suspect, ...]:
             without = (total[side] - sums[place, side]) / left if left else total[1 - side] / n[1 - side]
             other = total[1 - side] / n[1 - side]
             remaining = float(without - other if appeared else other - without)
-            own = sample.times[(column.codes == place) & (after == appeared)]
+            own = sample.times[column.codes == place]
             found.append(
                 Suspect(
                     name,
@@ -78,8 +85,19 @@ def suspects(sample: Sample) -> tuple[Suspect, ...]:
     return tuple(sorted(found, key=_rank)[:MOST])
 
 
-def _came(shares: Floats, counts: Floats) -> Booleans:
-    return np.asarray((shares[:, 0] < ABSENT) & (shares[:, 1] >= PRESENT) & (counts[:, 1] >= MIN_CALLS))
+def _near(sample: Sample, column: Column) -> Booleans:
+    """True for values first seen (first column), or last seen (second), within three days of the change."""
+    change = sample.times[sample.after].min()
+    first = np.full(len(column.names), np.iinfo(np.int64).max)
+    last = np.full(len(column.names), np.iinfo(np.int64).min)
+    np.minimum.at(first, column.codes, sample.times)
+    np.maximum.at(last, column.codes, sample.times)
+    return np.stack([first >= change - NEAR, last <= change + NEAR], axis=1)
+
+
+def _came(shares: Floats, counts: Floats, near: Booleans) -> Booleans:
+    rare = (shares[:, 0] < ABSENT) | near & (shares[:, 0] < RARER * shares[:, 1])
+    return np.asarray(rare & (shares[:, 1] >= PRESENT) & (counts[:, 1] >= MIN_CALLS))
 
 
 def _rank(suspect: Suspect) -> tuple[float, int, int, str]:

@@ -62,7 +62,7 @@ def explain(sample: Sample, kind: Kind, made: datetime, *, length: BlockLength, 
     the rest is answered afresh with the calls on the right sides.
     """
     found = places(sample, kind, seed)
-    since = began(sample, kind, found[0].inside if found else None, length)
+    since = began(sample, kind, _focus(sample, found), length)
     if since is not None and found_apart(sample, since.at):
         sample = replace(sample, after=sample.times >= _microseconds(since.at))
         found = places(sample, kind, seed)

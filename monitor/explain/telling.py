@@ -59,8 +59,7 @@ def why_text(explanation: Explanation) -> str:
     found = explanation.mixture
     if found is None or found.verdict == "unclear" or not found.change:
         return ""
-    mix = f"{found.mix / found.change * 100:.0f}%".replace("-", wording.MINUS)
-    behaviour = f"{found.behaviour / found.change * 100:.0f}%".replace("-", wording.MINUS)
+    mix, behaviour = explains_text(found.mix / found.change), explains_text(found.behaviour / found.change)
     dimension = wording.dimension_text(found.dimension)
     if found.verdict == "behaviour":
         return f"Calls of the same kind behave differently ({behaviour} of the change); the mix did not do it."

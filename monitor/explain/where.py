@@ -130,13 +130,15 @@ def _candidates(sample: Sample, values: Floats, chosen: Booleans) -> list[_Candi
     pairs = [pair for pair in combinations(columns, 2) if sizes[pair[0]] * sizes[pair[1]] <= MAX_CELLS]
     single_price = np.log(max(sum(sizes.values()), 2))
     pair_price = np.log(max(sum(sizes[one] * sizes[two] for one, two in pairs), 2))
+    since = {name: np.bincount(column.codes[after], minlength=sizes[name]) for name, column in columns.items()}
     found: list[_Candidate] = []
     for names, price in [((name,), single_price) for name in columns] + [(pair, pair_price) for pair in pairs]:
         codes = columns[names[0]].codes
         for name in names[1:]:
             codes = codes * sizes[name] + columns[name].codes
         size = int(np.prod([sizes[name] for name in names]))
-        change, gain = _changes(codes * 2 + after, size, r, power, spread)
+        wider = np.minimum.outer(*(since[name] for name in names)).ravel() if len(names) > 1 else after.sum()
+        change, gain = _changes(codes * 2 + after, size, r, power, spread, wider=wider)
         best = int(np.argmax(gain))
         if gain[best] > 0:
             codes_of = np.unravel_index(best, [sizes[name] for name in names])
@@ -146,9 +148,18 @@ def _candidates(sample: Sample, values: Floats, chosen: Booleans) -> list[_Candi
 
 
 def _changes(
-    codes: Integers, size: int, values: Floats, power: Floats, spread: tuple[float, float, float]
+    codes: Integers,
+    size: int,
+    values: Floats,
+    power: Floats,
+    spread: tuple[float, float, float],
+    *,
+    wider: Integers,
 ) -> tuple[Floats, Floats]:
-    """The change inside each cell and its log-likelihood ratio. A new value is compared with what is expected."""
+    """The change inside each cell and its log-likelihood ratio. A new value is compared with what is expected.
+
+    Where it took the place of all that was there before, of the `wider` calls since, it is no part of them.
+    """
     variance, design, start = spread
     counts = np.bincount(codes, minlength=2 * size).reshape(size, 2).astype(float)
     sums = np.bincount(codes, values, minlength=2 * size).reshape(size, 2)
@@ -162,7 +173,7 @@ def _changes(
     change = means[:, 1] - np.where(new, start, means[:, 0])
     # What it was before is not known of a new value: a segment that always was there is named first.
     error = errors[:, 1] + np.where(new, NEWCOMER * errors[:, 1], errors[:, 0])
-    enough = (counts[:, 1] >= MIN_CALLS) & (new | (counts[:, 0] >= MIN_CALLS))
+    enough = (counts[:, 1] >= MIN_CALLS) & np.where(new, counts[:, 1] < ALIKE * wider, counts[:, 0] >= MIN_CALLS)
     gain = np.where(enough, change**2 / (2 * np.maximum(error, 1e-300)), 0.0)
     return change, gain
 
