@@ -21,6 +21,7 @@ from monitor.queries import alerts as alert_queries
 from monitor.queries import options, series
 from monitor.queries.calls import CallRow, find_calls
 from monitor.queries.conditions import CallFilter
+from monitor.queries.explanations import explanations_of
 from monitor.store import Store
 from tests.demo_store import END, demo_settings, replayed
 
@@ -116,6 +117,28 @@ def test_nothing_is_alarmed_before_the_switch_and_the_change_is_after_it(demo: S
     assert incidents[0].title == "gpt-4 + prime: accuracy 84.0% → 51.1%, response length 638 → 4 characters"
 
 
+def test_the_explanation_names_the_snapshot_and_the_numbers_that_are_prime(demo: Store) -> None:
+    (incident,) = alert_queries.incidents(demo, PROJECT)
+    found = explanations_of(demo, PROJECT, incident.id)
+    (alert,) = [
+        alert
+        for alert in incident.alerts
+        if (alert.segment.value, alert.signal) == ("gpt-4 + prime", "feedback.accuracy")
+    ]
+    explanation = found[alert.id]
+    assert explanation.since is not None
+    assert explanation.since.at == SWITCH
+    assert explanation.where[0].values == {"tag.case": "prime"}
+    assert (explanation.where[0].before or 0) > 0.95
+    assert (explanation.where[0].after or 1) < 0.05
+    assert explanation.mixture is not None
+    assert explanation.mixture.verdict == "behaviour"
+    assert explanation.suspects[0].value == "gpt-4-0613"
+    lead = next(found[one.id] for one in incident.alerts if one.id in found)
+    assert {word.text for word in lead.response_words if word.score > 0} & {"no", "yes"}
+    assert lead.examples_after
+
+
 def mails(folder: Path) -> list[tuple[str, str, str]]:
     read = []
     for path in sorted((folder / "mails").glob("*.eml")):
@@ -138,6 +161,8 @@ def test_mails_state_the_change(folder: Path) -> None:
         assert "95% interval" in body
         assert "/explorer?" in body
         assert "gpt-4-0613 first seen" in " ".join(body.split())
+    assert "What explains it" in html
+    assert "WHAT EXPLAINS IT" in text
     worse = next(subject for subject, _, _ in told if "Worse" in subject)
     assert re.search(r"gpt-4 \+ prime: accuracy 8\d\.\d% -> [45]\d\.\d%", worse)
 
