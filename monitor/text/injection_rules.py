@@ -195,6 +195,26 @@ INDIRECT: tuple[Rule, ...] = (
         r"|credentials?|passwords?"
         r"|api keys?|secrets?|data|history|emails?|files?)(?: \w+){0,5} to (?:https?://|\S+@|\[email)",
     ),
+    STRONG[5],
+    rule(
+        "the above is void",
+        "ignore|disregard|forget",
+        r"\b(?:ignore|disregard|forget) (?:(?:the|all|everything) )?(?:above|foregoing|previous)\b",
+    ),
+    rule(
+        "message to a model",
+        "to you, |for ai|for language|for llm|to ai|to language|to llm|to any ai|to all ai|for any ai|for all ai|to the ai"
+        "|for the ai|for assistant|to assistant",
+        r"\bmessage[^.\n]{0,60}\bto you, (?:the )?(?:ai|assistant|language model|llm|chatbot|gpt|claude"
+        r"|gemini|llama|mistral)|\b(?:note|notice|attention|message|instructions?|reminder|warning) (?:to|for)"
+        r" (?:all |any |the )?(?:ai|language models?|llms?|assistants|chatbots)\b",
+    ),
+    rule(
+        "task put in",
+        "before you can solve|new task|new instruction|new system|you are now in|[system",
+        r"\bbefore you can solve the task\b|(?:^|\n)\W{0,4}new (?:task|instructions?|system (?:prompt|message)) ?:"
+        r"|\byou are now in \w+ mode\b|\[/?system\][^\n]{0,80}\b(?:you|user|must|ignore|reveal|password)\b",
+    ),
     rule("picture that carries data", "![", r"!\[[^\]\n]{0,80}\]\(https?://[^)\s]{1,200}[?&][^)\s]{0,100}=[{\[<$]"),
 )
 
