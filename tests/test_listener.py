@@ -24,7 +24,7 @@ def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
     path = environ["PATH_INFO"]
     if path == "/broken":
         raise ValueError("what a person wrote")
-    if path == "/slow":
+    if path == "/slow" or "HTTP_CONTENT_ENCODING" in environ:
         time.sleep(0.3)
     body = environ["wsgi.input"].read()
     said = {name: value for name, value in environ.items() if isinstance(value, str)} | {"body": len(body)}
@@ -250,6 +250,27 @@ def test_slow_senders_hold_nobody_up(port: int, line: Line) -> None:
         one.send(request[-1:])
     assert {one.answer()[0] for one in slow} == {200}
     for one in slow:
+        one.close()
+
+
+def test_large_requests_stand_in_nobodys_way(port: int, line: Line) -> None:
+    """What is packed or large has threads of its own: pages and small requests need not wait for it."""
+    large = [Line(port) for _ in range(3 * listener._LARGE_THREADS)]
+    for one in large:
+        one.send(post(b"x", "/v1/traces", "Content-Encoding: gzip"))
+    answered: list[str] = []
+    threads = [threading.Thread(target=lambda one=one: answered.append(f"large {one.answer()[0]}")) for one in large]
+    for thread in threads:
+        thread.start()
+    for request in (post(b"y"), get("/")):
+        line.send(request)
+        answered.append(f"small {line.answer()[0]}")
+    for thread in threads:
+        thread.join(20)
+    assert answered.index("small 200") < listener._LARGE_THREADS
+    assert answered[: 2 * listener._LARGE_THREADS].count("small 200") == 2
+    assert answered.count("large 200") == len(large)
+    for one in large:
         one.close()
 
 

@@ -93,7 +93,7 @@ class GroupCommit(Generic[Item, Result]):
         Raises Busy when too much waits already, or whatever the writing of an item raised.
         """
         submitter = _Submitter(len(items))
-        tickets = [_Ticket[Item, Result](item, size, submitter) for item, size in items]
+        tickets: list[_Ticket[Item, Result]] = [_Ticket(item, size, submitter) for item, size in items]
         self._enqueue(tickets, submitter)
         if not submitter.leads:
             self._wait(submitter)
