@@ -337,7 +337,7 @@ def test_the_driver_alarms_when_the_simulator_does_and_says_when_it_is_over(
     assert began <= opened <= began + timedelta(hours=1), "within two hours"
     assert alert.opened == opened + timedelta(hours=1, minutes=12)
     assert abs(alert.since - began) <= timedelta(hours=1)
-    assert alert.reason.startswith("Refusal rose from")
+    assert alert.reason.startswith("Refusals rose from")
     assert alert.state == "resolved"
     assert alert.resolved is not None
     assert began + timedelta(hours=outage + 5) <= alert.resolved <= began + timedelta(hours=outage + 30)

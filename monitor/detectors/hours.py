@@ -1,11 +1,12 @@
 """Drives the fast lane from the store: every closed hour once, in order, for all streams of a project together.
 
-Detectors are made afresh at midnight when their baselines are old: after a day or two in a young project, then weekly.
+Detectors are made afresh at midnight when their baselines are old: after three days in a young project, later after ten.
 Only alarms, and the end of what was alarmed, are written as verdicts; the rest stays in the detectors.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,10 +30,13 @@ from monitor.store import Store
 SETTLES = timedelta(minutes=10)
 """How long after its end an hour is closed."""
 
-MIN_CALM_HOURS = 6
-CALM_RISK = 0.01
+CALM_HOURS = (6, 12, 24)
+"""The windows that are asked whether a trouble is over."""
+
+CALM_RISK = 0.001
 _HISTORY = timedelta(days=7)
-_OLDEST_BASELINE = timedelta(days=7)
+_OLDEST_BASELINE = timedelta(days=10)
+_YOUNGEST_BASELINE = timedelta(days=3)
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 
@@ -98,7 +102,7 @@ def _is_due(detectors: Sequence[Detector], day: datetime, first: datetime) -> bo
     if not detectors:
         return True
     age = day - from_microseconds(detectors[0].fitted)
-    return age >= min(_OLDEST_BASELINE, max(2 * _DAY, (day - first) / 5))
+    return age >= min(_OLDEST_BASELINE, max(_YOUNGEST_BASELINE, (day - first) / 2))
 
 
 def _advance(task: Task, detectors: list[Detector], start: datetime, end: datetime) -> tuple[list[Said], datetime]:
@@ -200,8 +204,7 @@ def _series(task: Task, detector: Detector, length: BlockLength, start: datetime
 
 
 def _calm(task: Task, fleet: Fleet, end: datetime) -> list[Said]:
-    """What was alarmed by hours and is over: at least six hours, thirty users, back within what does not matter, and
-    by a binomial tail of 1 % not what it was in the trouble."""
+    """What was alarmed by hours and is over, by what `_is_over` asks."""
     said: list[Said] = []
     for place, (detector, span) in enumerate(zip(fleet.detectors, fleet.spans, strict=True)):
         trouble = detector.trouble
@@ -209,23 +212,30 @@ def _calm(task: Task, fleet: Fleet, end: datetime) -> list[Said]:
         if trouble is None or standing.open_since is None:
             continue
         gauge = span.start + trouble.gauge
-        people, seen, usual = (
-            np.cumsum(ring[gauge]) for ring in (fleet.rings.users, fleet.rings.sums, fleet.rings.usual)
-        )
-        enough = np.flatnonzero(people >= MIN_USERS)
-        hours = max(int(enough[0]) + 1, MIN_CALM_HOURS) if len(enough) else 0
-        if not hours or end - standing.open_since < hours * _HOUR:
-            continue
-        units, value, expected = float(people[hours - 1]), float(seen[hours - 1]), float(usual[hours - 1])
-        worst, least = trouble.value, float(fleet.rules.shown[gauge])
-        if trouble.side != UP:
-            value, expected, worst = units - value, units - expected, 1 - worst
-        still = bdtr(np.floor(value), round(units), min(max(worst, 1e-9), 1 - 1e-9))
-        if value / units <= expected / units + least / 2 and still < CALM_RISK:
-            detector.trouble = None
-            fleet.forget(place)
-            said.append(_over(task, detector, end, hours, units))
+        sums = [np.cumsum(ring[gauge]) for ring in (fleet.rings.users, fleet.rings.sums, fleet.rings.usual)]
+        for hours in CALM_HOURS:
+            if end - standing.open_since < hours * _HOUR:
+                break
+            users, seen, usual = (float(part[hours - 1]) for part in sums)
+            if _is_over(trouble, users, seen, usual, float(fleet.rules.shown[gauge])):
+                detector.trouble = None
+                fleet.forget(place)
+                said.append(_over(task, detector, end, hours, users))
+                break
     return said
+
+
+def _is_over(trouble: Trouble, users: float, seen: float, usual: float, shown: float) -> bool:
+    """At least thirty users, back within what does not matter, and less than half of the change left: by a binomial
+    tail of one in a thousand, since it is asked again every hour."""
+    if users < MIN_USERS:
+        return False
+    worst = trouble.value * users
+    if trouble.side != UP:
+        seen, usual, worst = users - seen, users - usual, users - worst
+    half = min(max((usual + worst) / 2 / users, 1e-9), 1 - 1e-9)
+    left = float(bdtr(math.floor(seen), round(users), half))
+    return seen <= usual + shown / 2 * users and left < CALM_RISK
 
 
 def _over(task: Task, detector: Detector, end: datetime, hours: int, units: float) -> Said:

@@ -1,8 +1,8 @@
 """The fast lane: is any of the last windows worse than the baseline by more than matters? For many gauges at once.
 
-After each closed hour the windows of the last 1, 2, 3, 4, 6, 8, 12, 16, 24, 36 and 48 hours are held against the largest change
-that does not matter: p0 = usual value of these very hours + margin. The evidence is a binomial tail at p0 with as many
-units as the variance of the difference leaves,
+After each closed hour the windows of the last 1, 2, 3, 4, 6, 8, 12, 16, 24, 36 and 48 hours are held against the
+largest change that does not matter: p0 = usual value of these very hours + margin. The evidence is a binomial tail at
+p0 with as many units as the variance of the difference leaves,
 
     units = p0 (1 - p0) / (noise / users + wander_W + variance of the baseline),
 

@@ -3,7 +3,7 @@ levels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from monitor.detectors.gauges import Scale, scale_of
 from monitor.detectors.lane import MIN_USERS, REACH
 from monitor.detectors.memory import Detector
 from monitor.profile import Floats, merge
-from monitor.queries.series import read_profiles
+from monitor.queries.series import Stream, read_profiles
 from monitor.stats.budget import look_levels
 from monitor.stats.windows import HEALTHY, Standing
 from monitor.store import Store
@@ -25,7 +25,7 @@ from monitor.store import Store
 MIN_DAYS = 7
 MIN_USERS_KNOWN = 200
 NEWEST_DAYS = 7
-_CHUNK = timedelta(days=7)
+_CHUNK = timedelta(days=2)
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _HARM_ONLY = ("safety", "usage", "cost")
@@ -83,78 +83,82 @@ def learn(
             if scale is not None and scale.gauges:
                 chosen.append((candidate, scale))
     levels = look_levels([candidate.signal.weight for candidate, _ in chosen], budget)
-    by_signal: dict[str, list[tuple[Candidate, Scale, float]]] = {}
-    for (candidate, scale), level in zip(chosen, levels, strict=True):
-        by_signal.setdefault(candidate.signal.name, []).append((candidate, scale, level))
-    found: list[Detector] = []
-    for name, some in sorted(by_signal.items()):
-        found += _fitted(store, project_id, name, some, start=start, day=day, known=known)
-    return found
-
-
-def _fitted(
-    store: Store,
-    project_id: int,
-    name: str,
-    chosen: Sequence[tuple[Candidate, Scale, float]],
-    *,
-    start: datetime,
-    day: datetime,
-    known: dict[tuple[str, str, str, str], Detector],
-) -> list[Detector]:
-    """The detectors of all streams of one signal; the hours are read a week at a time."""
-    hours = (day - start) // _HOUR
-    users = [np.zeros(hours) for _ in chosen]
-    sums = [np.zeros((len(scale.gauges), hours)) for _, scale, _ in chosen]
-    calls = np.zeros(len(chosen))
-    segments = sorted({candidate.segment for candidate, _, _ in chosen}, key=lambda item: (item.dimension, item.value))
+    hours = _Hours(chosen, start, (day - start) // _HOUR)
+    names = sorted({candidate.signal.name for candidate, _ in chosen})
+    segments = sorted({candidate.segment for candidate, _ in chosen}, key=str)
     moment = start
-    while moment < day:
+    while moment < day and chosen:
         end = min(moment + _CHUNK, day)
-        read = read_profiles(store, project_id, BlockLength.HOUR, moment, end, signals=[name], segments=segments)
-        for place, (candidate, scale, _) in enumerate(chosen):
-            blocks = [
-                block
-                for block in read.get((candidate.segment, name), ())
-                if block.profile.kind is candidate.signal.kind
-            ]
-            if blocks:
-                places = [(block.start - start) // _HOUR for block in blocks]
-                users[place][places], measured = scale.measure([block.profile for block in blocks])
-                sums[place][:, places] = measured.T
-                calls[place] += sum(block.profile.n for block in blocks)
+        hours.add(read_profiles(store, project_id, BlockLength.HOUR, moment, end, signals=names, segments=segments))
         moment = end
     return [
-        _detector(candidate, scale, level, (users[place], sums[place]), float(calls[place]), start, day, known)
-        for place, (candidate, scale, level) in enumerate(chosen)
+        _detector(candidate, scale, level, hours.of(place), start=start, day=day, known=known.get(candidate.stream))
+        for place, ((candidate, scale), level) in enumerate(zip(chosen, levels, strict=True))
     ]
 
 
-def _detector(  # noqa: PLR0917
+@dataclass(frozen=True)
+class _Past:
+    """The hours of one stream: users, sums by gauge, and calls in all."""
+
+    users: Floats
+    sums: Floats
+    calls: float
+
+
+class _Hours:
+    """The hours of many streams, gathered a few days at a time."""
+
+    def __init__(self, chosen: Sequence[tuple[Candidate, Scale]], start: datetime, hours: int) -> None:
+        self._chosen, self._start = chosen, start
+        # Single precision: these are many streams times eight weeks.
+        self._values = [np.zeros((1 + len(scale.gauges), hours), dtype=np.float32) for _, scale in chosen]
+        self._calls = np.zeros(len(chosen))
+
+    def add(self, read: Mapping[Stream, Sequence[Block]]) -> None:
+        """Adds what was read of some days."""
+        for place, (candidate, scale) in enumerate(self._chosen):
+            found = read.get((candidate.segment, candidate.signal.name), ())
+            blocks = [block for block in found if block.profile.kind is candidate.signal.kind]
+            if blocks:
+                places = [(block.start - self._start) // _HOUR for block in blocks]
+                users, sums = scale.measure([block.profile for block in blocks])
+                self._values[place][0, places] = users
+                self._values[place][1:, places] = sums.T
+                self._calls[place] += sum(block.profile.n for block in blocks)
+
+    def of(self, place: int) -> _Past:
+        """The hours of one stream."""
+        values = self._values[place].astype(np.float64)
+        return _Past(values[0], values[1:], float(self._calls[place]))
+
+
+def _detector(
     candidate: Candidate,
     scale: Scale,
     level: float,
-    hours: tuple[Floats, Floats],
-    calls: float,
+    past: _Past,
+    *,
     start: datetime,
     day: datetime,
-    known: dict[tuple[str, str, str, str], Detector],
+    known: Detector | None,
 ) -> Detector:
-    users, sums = hours
-    healthy = np.array(
-        [candidate.standing.healthy(start + number * _HOUR) for number in range(len(users))], dtype=np.float64
-    )
+    users, sums = past.users, past.sums
+    healthy = _healthy(candidate.standing, start, len(users))
     noise = np.array([np.nan if gauge.noise is None else gauge.noise for gauge in scale.gauges])
     baselines = fit(
         np.repeat((users * healthy)[None], len(scale.gauges), axis=0),
         sums * healthy,
         hour_of_week(start),
         noise,
-        min(1.0, float(users.sum()) / max(calls, 1.0)),
+        min(1.0, float(users.sum()) / max(past.calls, 1.0)),
     )
-    before = known.get(candidate.stream)
     newest = slice(-1, -REACH - 1, -1)
-    rings = np.concatenate([users[None, newest], sums[:, newest]])
+    rings = np.zeros((1 + len(scale.gauges), REACH))
+    is_calm = known is None or known.trouble is None
+    if is_calm:
+        recent = np.concatenate([(users * healthy)[None, newest], (sums * healthy)[:, newest]])
+        rings[:, : recent.shape[1]] = recent
     return Detector(
         indicator=candidate.indicator.name,
         signal=candidate.signal.name,
@@ -162,9 +166,15 @@ def _detector(  # noqa: PLR0917
         scale=scale,
         baselines=baselines,
         level=level,
-        started=before.started if before else to_microseconds(day),
+        started=known.started if known else to_microseconds(day),
         fitted=to_microseconds(day),
-        blocks=before.blocks if before else 0,
-        rings=rings if before is None or before.trouble is None else np.zeros_like(rings),
-        trouble=before.trouble if before and before.scale.gauges == scale.gauges else None,
+        blocks=known.blocks if known else 0,
+        rings=rings,
+        trouble=known.trouble if known and known.scale.gauges == scale.gauges else None,
     )
+
+
+def _healthy(standing: Standing, start: datetime, hours: int) -> Floats:
+    if standing == HEALTHY:
+        return np.ones(hours)
+    return np.array([standing.healthy(start + number * _HOUR) for number in range(hours)], dtype=np.float64)
