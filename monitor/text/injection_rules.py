@@ -203,7 +203,8 @@ INDIRECT: tuple[Rule, ...] = (
     ),
     rule(
         "message to a model",
-        "to you, |for ai|for language|for llm|to ai|to language|to llm|to any ai|to all ai|for any ai|for all ai|to the ai"
+        "to you, "
+        "|for ai|for language|for llm|to ai|to language|to llm|to any ai|to all ai|for any ai|for all ai|to the ai"
         "|for the ai|for assistant|to assistant",
         r"\bmessage[^.\n]{0,60}\bto you, (?:the )?(?:ai|assistant|language model|llm|chatbot|gpt|claude"
         r"|gemini|llama|mistral)|\b(?:note|notice|attention|message|instructions?|reminder|warning) (?:to|for)"
