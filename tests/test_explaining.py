@@ -144,7 +144,7 @@ def test_a_message_goes_out_unexplained_when_its_hold_is_over(told: Store, setti
 def test_samples_are_bounded_and_repeatable(told: Store, project: int) -> None:
     def read(limit: int, signal: str = "prompt_meaning") -> list[int]:
         start, end = SWITCH - 9 * DAY, SWITCH + 2 * DAY
-        found = sampled_calls(told, project, start, end, segment=WHOLE, signal=signal, limit=limit, seed=7)
+        found = sampled_calls(told, project, start, end, segment=WHOLE, signal=signal, keep=(), limit=limit, seed=7)
         return [call.id for call in found]
 
     assert len(read(10_000)) == 1_799

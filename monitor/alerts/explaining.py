@@ -7,7 +7,7 @@ explanation and let go. Where explaining fails, or its process dies, it goes out
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,7 @@ AGAIN = timedelta(hours=20)
 MOST_INCIDENTS = 5
 MOST_STREAMS = 4
 _TAIL = 0.95
+_MEANINGS = ("prompt_meaning", "response_meaning")
 _PLAIN = ("model", "release", "prompt_version", "feature", "environment", "provider", "source")
 
 _incident = table_of(tables.Incident)
@@ -70,11 +71,13 @@ def explain_alerts(store: Store, settings: Settings, now: datetime) -> int:
 def explain_incident(store: Store, record: IncidentRecord, now: datetime) -> int:
     """Explains the most telling alerts of an incident, each stream once; answers how many alerts that are."""
     chosen = explainable(record)
+    keep = {alert.signal for alert in chosen} | {"language", *_MEANINGS}
     samples: dict[Any, list[SampledCall]] = {}
     rows = []
     for number, alert in enumerate(chosen):
         try:
-            found = _explained(store, record.project_id, alert, now, samples, texts=number == 0)
+            calls = _calls(store, record.project_id, alert, now, keep=keep, last=samples)
+            found = _explained(store, record.project_id, alert, now, calls, texts=number == 0)
         except Exception as error:  # whatever is wrong with an explanation, the alarm stands
             _log.error("alert %d could not be explained: %s", alert.id, describe(error))
             found = _nothing(now)
@@ -121,15 +124,10 @@ def _explained(
     project_id: int,
     alert: AlertRecord,
     now: datetime,
-    samples: dict[Any, list[SampledCall]],
+    calls: Sequence[SampledCall],
     *,
     texts: bool,
 ) -> Explanation:
-    feedback = alert.signal if alert.signal.startswith("feedback.") else ""
-    key = (alert.segment, alert.since, feedback)
-    if key not in samples:
-        samples[key] = _read(store, project_id, alert, now)
-    calls = samples[key]
     sample, what, places = sample_of(alert, calls)
     if min(int(sample.after.sum()), int((~sample.after).sum())) < MIN_CALLS:
         return msgspec.structs.replace(
@@ -143,7 +141,24 @@ def _explained(
     return with_texts(focus.explanation, _texts(store, project_id, focus, own, alert.id & 0xFFFF_FFFF))
 
 
-def _read(store: Store, project_id: int, alert: AlertRecord, now: datetime) -> list[SampledCall]:
+def _calls(
+    store: Store,
+    project_id: int,
+    alert: AlertRecord,
+    now: datetime,
+    *,
+    keep: Collection[str],
+    last: dict[Any, list[SampledCall]],
+) -> list[SampledCall]:
+    """The sample of an alert's segment; that of the alert before, where it serves this one too."""
+    key = (alert.segment, alert.since, alert.signal if alert.signal.startswith("feedback.") else "")
+    if key not in last:
+        last.clear()
+        last[key] = _read(store, project_id, alert, now, keep)
+    return last[key]
+
+
+def _read(store: Store, project_id: int, alert: AlertRecord, now: datetime, keep: Collection[str]) -> list[SampledCall]:
     end = min(now, alert.since + AFTER)
     if "end" in alert.detail:
         end = min(end, max(from_microseconds(alert.detail["end"]), alert.since + timedelta(hours=1)))
@@ -156,6 +171,7 @@ def _read(store: Store, project_id: int, alert: AlertRecord, now: datetime) -> l
             last,
             segment=alert.segment,
             signal=alert.signal,
+            keep=keep,
             limit=CALLS_A_SIDE,
             seed=alert.id & 0xFFFF_FFFF,
         )
@@ -210,8 +226,8 @@ def _texts(store: Store, project_id: int, focus: Focus, calls: Sequence[SampledC
     return Texts(
         prompts=[_shown(_prompt(body)) for body in found],
         responses=[_shown(body.response) for body in found],
-        prompt_vectors=_vectors(own, "prompt_meaning"),
-        response_vectors=_vectors(own, "response_meaning"),
+        prompt_vectors=_vectors(own, _MEANINGS[0]),
+        response_vectors=_vectors(own, _MEANINGS[1]),
         after=focus.sample.after[chosen],
         users=focus.sample.users[chosen],
         values=focus.sample.values[chosen],

@@ -7,7 +7,7 @@ gives calls from a random moment on, as many as is its share of the traffic by t
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,12 +74,14 @@ def sampled_calls(
     *,
     segment: Segment,
     signal: str,
+    keep: Collection[str],
     limit: int,
     seed: int,
 ) -> list[SampledCall]:
     """At most `limit` calls of a segment that began in [start, end), by chance, oldest first.
 
-    For a signal of feedback these are calls that have it.
+    For a signal of feedback these are calls that have it. Of the signals of a call only those of `keep` are given, so
+    that a sample stays small.
     """
     is_feedback = signal.startswith(FEEDBACK_PREFIX)
     wanted = (SignalCondition(signal, measured=True),) if is_feedback else ()
@@ -102,7 +104,9 @@ def sampled_calls(
         for low, high, most in slices:
             inside = statement.where(SPAN.c.id >= low, SPAN.c.id < high).limit(most)
             rows += connection.execute(inside).mappings().all()
-        measured = [signals_of(connection, row) for row in rows]
+        measured = [
+            {name: value for name, value in signals_of(connection, row).items() if name in keep} for row in rows
+        ]
         said = _said(connection, project_id, signal, rows) if is_feedback else {}
     return [
         SampledCall(
