@@ -172,8 +172,8 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _total(receipts: list[Receipt]) -> Receipt:
-    total = Receipt()
-    for receipt in receipts:
+    total = receipts[0] if receipts else Receipt()
+    for receipt in receipts[1:]:
         total += receipt
     return total
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
 
 from monitor.errors import InputError
 from monitor.ingest.raw_span import RawEvent, RawLog, RawSpan, Resource, resource_of
 
 _STATUS_ERROR = 2
+_LONGEST_REMEMBERED = 4_096
 
 
 def read_spans(body: bytes) -> Iterator[tuple[Resource, Iterable[RawSpan | InputError]]]:
     """Spans by resource, decoded as they are taken. Raises InputError where the body is no trace request."""
     for group in _parsed(ExportTraceServiceRequest, body).resource_spans:
-        resource = resource_of(_attributes(group.resource.attributes))
+        resource = _resource(group.resource.SerializeToString())
         yield resource, _spans(group, resource)
 
 
@@ -32,7 +35,7 @@ def _spans(group: Any, resource: Resource) -> Iterator[RawSpan | InputError]:
 def read_logs(body: bytes) -> Iterator[tuple[Resource, list[RawLog | InputError]]]:
     """Log records by resource. Raises InputError where the body is no logs request."""
     for group in _parsed(ExportLogsServiceRequest, body).resource_logs:
-        resource = resource_of(_attributes(group.resource.attributes))
+        resource = _resource(group.resource.SerializeToString())
         logs: list[RawLog | InputError] = []
         for scoped in group.scope_logs:
             scope = _scope(scoped.scope)
@@ -46,6 +49,16 @@ def read_logs(body: bytes) -> Iterator[tuple[Resource, list[RawLog | InputError]
                 )
                 logs.append(RawLog(record.trace_id.hex(), record.span_id.hex(), event, resource, scope))
         yield resource, logs
+
+
+@lru_cache(maxsize=256)
+def _known_resource(data: bytes) -> Resource:
+    return resource_of(_attributes(ResourceMessage.FromString(data).attributes))
+
+
+def _resource(data: bytes) -> Resource:
+    """The application that sent; the same ones send again and again."""
+    return _known_resource(data) if len(data) <= _LONGEST_REMEMBERED else _known_resource.__wrapped__(data)
 
 
 def _parsed(kind: Any, body: bytes) -> Any:
