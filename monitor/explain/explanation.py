@@ -27,6 +27,8 @@ SHOWN_PARTS = 8
 MOSTLY = 0.6
 # A change smaller than this many standard errors of the sample is not divided.
 CLEAR = 2.0
+# A change point that may be anywhere in more blocks than this does not move the alarm's own.
+VAGUE = 3
 _MICROSECONDS_OF = {
     length: int(length.duration.total_seconds()) * 1_000_000 for length in (BlockLength.HOUR, BlockLength.DAY)
 }
@@ -63,7 +65,7 @@ def explain(sample: Sample, kind: Kind, made: datetime, *, length: BlockLength, 
     """
     found = places(sample, kind, seed)
     since = began(sample, kind, _focus(sample, found), length)
-    if since is not None and found_apart(sample, since.at):
+    if since is not None and is_better(since, sample, length):
         sample = replace(sample, after=sample.times >= _microseconds(since.at))
         found = places(sample, kind, seed)
     inside = _focus(sample, found)
@@ -137,9 +139,14 @@ def began(sample: Sample, kind: Kind, inside: Booleans | None, length: BlockLeng
     return records.Since(at, first, last, name)
 
 
-def found_apart(sample: Sample, at: datetime) -> bool:
-    """True where a change point divides the calls otherwise than they are, with enough on both sides."""
-    after = sample.times >= _microseconds(at)
+def is_better(since: records.Since, sample: Sample, length: BlockLength) -> bool:
+    """True where a change point that is certain to a few blocks divides the calls otherwise than they are.
+
+    Both sides must have enough calls then.
+    """
+    if since.last - since.first > VAGUE * length.duration:
+        return False
+    after = sample.times >= _microseconds(since.at)
     enough = min(int(after.sum()), int((~after).sum())) >= MIN_CALLS
     return enough and bool((after != sample.after).any())
 
