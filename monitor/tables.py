@@ -10,6 +10,8 @@ enrich         enrichment, signal_layout, dirty_block
 profiles       profile, segment
 indicators     verdict, detector, allowance
 alerts         alert, incident, explanation, notification
+fairness       fairness_scan
+judging        judgement, judge_prompt
 jobs           job_run
 auth           api_key, account, login
 """
@@ -409,6 +411,55 @@ class Notification(SQLModel, table=True):
     attempts: int = 0
     delivered: int | None = _big(default=None)
     note: str = ""
+
+
+class FairnessScan(SQLModel, table=True):
+    """The comparisons of one week between groups: `data` is `monitor.queries.fairness.Scan`."""
+
+    __tablename__ = "fairness_scan"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "start"),)
+    project_id: int
+    start: int = _big()
+    made: int = _big()
+    data: dict[str, Any] = Field(sa_type=Json)
+
+
+class Judgement(SQLModel, table=True):
+    """What a judge was asked of one call, and how that ended; what it said stands in `feedback`.
+
+    `digest` is that of the whole prompt with model and version: the same question is answered from here.
+    """
+
+    __tablename__ = "judgement"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "judge", "id"),
+        Index("judgement_digest", "project_id", "digest"),
+        Index("judgement_made", "made"),
+    )
+    project_id: int
+    judge: str
+    id: int = _big()
+    version: int
+    model: str
+    prompt: str
+    digest: bytes = Field(sa_type=LargeBinary)
+    made: int = _big()
+    state: str
+    attempts: int = Field(default=1, sa_type=SmallInteger)
+    value: float | None = None
+    cost_usd: float = 0.0
+    note: str = ""
+
+
+class JudgePrompt(SQLModel, table=True):
+    """The text of a judge's prompt, by its digest: what every judgement was asked with."""
+
+    __tablename__ = "judge_prompt"
+    digest: str = Field(primary_key=True)
+    judge: str
+    version: int
+    text: str = Field(sa_type=Text)
+    first_used: int = _big()
 
 
 class JobRun(SQLModel, table=True):
