@@ -27,7 +27,8 @@ def _attacks(call: Span) -> dict[str, SignalValue]:
         score = injection_score(written)
         category = harm_category(written)
         attacked = score >= THRESHOLD
-        values |= {"injection_score": score, "prompt_injection": attacked, "harm_category": category}
+        values |= {"injection_score": score, "prompt_injection": attacked}
+        values |= {"harm_category": category, "harmful_prompt": category != NONE}
         if call.has_response:
             values["unsafe_compliance"] = (
                 (attacked or category != NONE)
@@ -108,12 +109,22 @@ attack = Enricher(
             "all documents together. Tried is not won.",
         ),
         Signal(
+            "harmful_prompt",
+            Kind.FLAG,
+            "Harmful prompts",
+            "The last user message is about self-harm, violence, sexual content, hate or other illegal acts.",
+            family="safety",
+            good="down",
+            relevant=0.01,
+            misleads=_HARM,
+        ),
+        Signal(
             "harm_category",
             Kind.CATEGORY,
             "Harmful topics of prompts",
             "What harm the last user message asks for or speaks of: self_harm, violence, sexual, hate, illegal, none "
             "(model).",
-            family="safety",
+            family="drift",
             relevant=0.02,
             misleads=_HARM,
         ),

@@ -100,6 +100,7 @@ risk = Enricher(
             "People named in answers",
             "The response names a person (titles, introductions, 7,200 first names of 18 countries).",
             family="safety",
+            good="down",
             relevant=0.05,
             misleads="Finds three names in five in letters and addresses and one in four in comments from the web "
             "(docs/models/personal_data.md), and takes some places and works for people; public figures count.",
