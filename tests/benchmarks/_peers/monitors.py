@@ -68,35 +68,41 @@ class NannyML:
 
 
 class AlibiDetect:
-    """KS and chi-squared tests of all columns at 5 %, Bonferroni-corrected."""
+    """KS and chi-squared tests of all columns at 5 %, Bonferroni-corrected.
+
+    A detector is made for each window, since it must be told of all names beforehand and fails on one that is nowhere.
+    """
 
     def __init__(self, reference: Table) -> None:
-        from alibi_detect.cd import TabularDrift
-
-        self._names = list(reference)
-        self._codes: dict[str, dict[Any, int]] = {
-            name: {value: place for place, value in enumerate(sorted(set(values)))}
-            for name, values in reference.items()
-            if values.dtype == object
-        }
-        categories: Any = {self._names.index(name): len(codes) + 1 for name, codes in self._codes.items()}
-        categories = {place: list(range(count)) for place, count in categories.items()}
-        self._detector = TabularDrift(self._matrix(reference), p_val=0.05, categories_per_feature=categories)
+        self._reference = reference
         self.alarmed: tuple[str, ...] = ()
-
-    def _matrix(self, table: Table) -> Any:
-        columns = []
-        for name in self._names:
-            codes = self._codes.get(name)
-            values = table[name]
-            columns.append(values if codes is None else np.array([codes.get(value, len(codes)) for value in values]))
-        return np.column_stack(columns).astype(np.float64)
 
     def update(self, window: Table) -> None:
         """Compares the window with the reference."""
-        found = self._detector.predict(self._matrix(window), drift_type="batch")["data"]
-        drifted = np.asarray(found["p_val"]) < found["threshold"]
-        self.alarmed = tuple(name for name, moved in zip(self._names, drifted, strict=True) if moved)
+        from alibi_detect.cd import TabularDrift
+
+        codes: dict[str, dict[Any, int]] = {
+            name: {value: place for place, value in enumerate(sorted({*values, *window[name]}))}
+            for name, values in self._reference.items()
+            if values.dtype == object
+        }
+        names = list(self._reference)
+        categories: Any = {names.index(name): list(range(len(known))) for name, known in codes.items()}
+        sides = [
+            np.column_stack(
+                [
+                    np.array([codes[name][value] for value in table[name]]) if name in codes else table[name]
+                    for name in names
+                ]
+            ).astype(np.float64)
+            for table in (self._reference, window)
+        ]
+        detector = TabularDrift(sides[0], p_val=0.05, categories_per_feature=categories)
+        found = detector.predict(sides[1], drift_type="feature")["data"]
+        limit = 0.05 / len(names)
+        self.alarmed = tuple(
+            name for name, value in zip(names, np.asarray(found["p_val"]), strict=True) if value < limit
+        )
 
 
 def monitor_of(name: str, rows: int) -> Any:
