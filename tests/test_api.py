@@ -69,13 +69,14 @@ def everything(client: FlaskClient, address: str, limit: int) -> list[Any]:
         after = page["next"]
 
 
-def example_path(route: Route) -> str:
-    return route.path.replace("{trace_id}", f"{5:032x}").replace("{span_id}", f"{5:016x}")
+def example_path(client: FlaskClient, route: Route) -> str:
+    path = route.path.replace("{trace_id}", f"{5:032x}").replace("{span_id}", f"{5:016x}")
+    return path.replace("{incident_id}", get(client, "/api/v1/incidents")["items"][0]["id"])
 
 
 def test_every_route_answers_as_described(client: FlaskClient) -> None:
     for route in ROUTES:
-        answer = client.get(example_path(route))
+        answer = client.open(example_path(client, route), method=route.method)
         assert answer.status_code == 200, (route.path, answer.text)
         if isinstance(route.answer, str):
             assert answer.content_type.startswith(route.answer.partition(";")[0])
@@ -181,8 +182,22 @@ def test_numbers_are_those_of_the_store(store: Store, settings: Settings, now: d
 
 def test_behind_a_proxy_that_puts_it_below_a_path(client: FlaskClient) -> None:
     for route in ROUTES:
-        answer = client.get(example_path(route), base_url="http://localhost/monitor")
+        answer = client.open(example_path(client, route), method=route.method, base_url="http://localhost/monitor")
         assert answer.status_code == 200, (route.path, answer.text)
+
+
+def test_an_incident_is_marked_false_and_back(client: FlaskClient) -> None:
+    found = get(client, "/api/v1/incidents")["items"][0]
+    assert found["marked_false"] is None
+    address = f"/api/v1/incidents/{found['id']}/false"
+    assert client.get(address).status_code == 405
+    assert client.post(address).get_json()["marked_false"]
+    budget = get(client, "/api/v1/budget?to=2026-03-20")
+    assert (budget["marked_false"], budget["incidents"], budget["is_suspicious"]) == (1, 2, True)
+    assert client.post(f"{address}?is_false=no").get_json()["marked_false"] is None
+    assert get(client, "/api/v1/budget?to=2026-03-20")["marked_false"] == 0
+    assert client.post("/api/v1/incidents/1/false").status_code == 404
+    assert client.post("/api/v1/incidents/x/false").status_code == 404
 
 
 def test_costs_are_the_profiles(client: FlaskClient) -> None:
@@ -317,7 +332,7 @@ def test_the_description_is_openapi_3_1() -> None:
                 assert re.fullmatch(r"[1-5]\d\d", code)
                 assert answer["description"]
                 assert answer["content"]
-            if method == "post":
+            if method == "post" and operation["operationId"] != "mark_false":
                 assert operation["requestBody"]["content"]
     assert len(operations) == len(ROUTES) + len(POSTS)
 

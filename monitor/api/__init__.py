@@ -27,9 +27,11 @@ from monitor.clock import BlockLength, now
 from monitor.contracts import WHOLE
 from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge, describe
 from monitor.queries import listing, options
+from monitor.queries.alerts import incident
 from monitor.queries.calls import find_calls
 from monitor.queries.conditions import CallFilter, parse_conditions
 from monitor.queries.explanations import explanations_by_alert
+from monitor.queries.ledger import QUARTER, ledger, mark_incident_false, worth_a_look
 from monitor.queries.listing import Wanted
 from monitor.queries.metrics import metrics
 from monitor.queries.traces import call_of, trace_of
@@ -70,11 +72,11 @@ class Reader:
 
 
 def blueprint(store: Store, settings: Settings, ingester: Accepting | None = None) -> Blueprint:
-    """All routes of the description that are read with GET."""
+    """All routes of the description but those that take records."""
     made = Blueprint("api", __name__)
     reader = Reader(store, settings, ingester)
     for route in ROUTES:
-        made.add_url_rule(_rule(route), route.name, _view(route, HANDLERS[route.name], reader), methods=["GET"])
+        made.add_url_rule(_rule(route), route.name, _view(route, HANDLERS[route.name], reader), methods=[route.method])
     return made
 
 
@@ -111,7 +113,7 @@ def _view(route: Route, handler: Callable[[Reader, Values], Any], reader: Reader
         except MonitorError as error:
             return _problem(error)
         except Exception as error:
-            log.error("GET %s failed: %s", route.path, describe(error))
+            log.error("%s %s failed: %s", route.method, route.path, describe(error))
             return _json(answers.Problem(f"The request failed here ({type(error).__name__}); the log says why."), 500)
         if isinstance(answer, Response):
             return answer
@@ -221,6 +223,25 @@ def _incidents(reader: Reader, values: Values) -> Any:
     return _page(rows, limit, lambda row: answers.of_incident(row, found), listing.opened_key)
 
 
+def _mark_false(reader: Reader, values: Values) -> Any:
+    project_id, number = reader.project(values), values["incident_id"]
+    if not (number.isdecimal() and number.isascii() and len(number) < 19):
+        raise NotFound("There is no such incident.")
+    by = flask.g.get("account") or ""
+    mark_incident_false(reader.store, project_id, int(number), by=by, now=now(), is_false=values["is_false"] == "yes")
+    return answers.of_incident(incident(reader.store, project_id, int(number)), {})
+
+
+def _budget(reader: Reader, values: Values) -> Any:
+    project_id = reader.project(values)
+    end = values["to"] or now()
+    start = values["from"] or end - QUARTER
+    if start >= end:
+        raise InputError("from: must be before `to`.")
+    book = ledger(reader.store, reader.settings, project_id, start, end)
+    return answers.of_budget(book, worth_a_look(reader.store, project_id, now()))
+
+
 def _calls(reader: Reader, values: Values) -> Any:
     wanted = CallFilter(
         start=values["from"],
@@ -322,6 +343,8 @@ HANDLERS: dict[str, Callable[[Reader, Values], Any]] = {
     "verdicts": _verdicts,
     "alerts": _alerts,
     "incidents": _incidents,
+    "mark_false": _mark_false,
+    "budget": _budget,
     "calls": _calls,
     "call": _call,
     "trace": _trace,

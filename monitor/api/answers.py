@@ -6,7 +6,7 @@ are texts: they have more digits than JavaScript's numbers. Times are ISO 8601, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -16,6 +16,8 @@ from monitor.contracts import Kind, Segment
 from monitor.explain.records import Explanation
 from monitor.queries.alerts import AlertRecord, IncidentRecord
 from monitor.queries.calls import CallRow, FeedbackNote
+from monitor.queries.ledger import Ledger
+from monitor.queries.ledger import WorthALook as Remarkable
 from monitor.queries.listing import ProfileRow
 from monitor.queries.options import ProjectOption, SegmentOption
 from monitor.queries.traces import CallDetail, SpanNode, Trace
@@ -106,6 +108,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """A stream in trouble: `before` is the healthy value, `after` the one since the change with its 95 % interval.
 
     `explanation` says why (docs/explanations.md); it is there for the most telling alerts of an incident.
+    `marked_false` is when somebody called it a false alarm.
     """
 
     id: str
@@ -125,6 +128,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
     n: int
     reason: str
+    marked_false: datetime | None
     explanation: Explanation | None
 
 
@@ -145,8 +149,50 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     opened: datetime
     resolved: datetime | None
+    marked_false: datetime | None
     alerts: list[Alert]
     appeared: list[Appeared]
+
+
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """One way of looking: `hour` or `day`. `spent` is the number of false alarms its looks may have cost at most."""
+
+    lane: str
+    allowed: float
+    looks: int
+    spent: float
+
+
+class WorthALook(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream with remarkable evidence, too little for an alarm; `evidence` and `threshold` are -log10 of chances."""
+
+    indicator: str
+    signal: str
+    segment: SegmentName
+    evidence: float
+    threshold: float
+    chance: float
+    reached: datetime
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """The ledger of the alarm budget of a range (default: the last quarter); expectations are of false alarms.
+
+    `budget` is for a quarter, `allowed` for the range. `raised` alarms belong to `incidents`, of which `marked_false`
+    were marked. `is_suspicious`: so many that an assumption looks broken. `worth_a_look` is as of now.
+    """
+
+    start: datetime
+    end: datetime
+    budget: float
+    allowed: float
+    spent: float
+    lanes: list[Lane]
+    raised: int
+    incidents: int
+    marked_false: int
+    is_suspicious: bool
+    worth_a_look: list[WorthALook]
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -316,6 +362,12 @@ def of_incident(record: IncidentRecord, explanations: Mapping[int, Explanation])
     appeared = [Appeared(segment=_name(item.segment), first_seen=item.first_seen) for item in record.appeared]
     alerts = [of_alert(alert, explanations) for alert in record.alerts]
     return _same_fields(Incident, record, id=str(record.id), alerts=alerts, appeared=appeared)
+
+
+def of_budget(book: Ledger, remarkable: Sequence[Remarkable]) -> Budget:
+    """A ledger with the list of what is worth a look."""
+    found = [_same_fields(WorthALook, item, segment=_name(item.segment)) for item in remarkable]
+    return _same_fields(Budget, book, lanes=[_same_fields(Lane, lane) for lane in book.lanes], worth_a_look=found)
 
 
 def of_call(row: CallRow) -> Call:

@@ -71,7 +71,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Route:
-    """One path that is read with GET. `name` is the handler's; `answer` the record, or a media type for other texts."""
+    """One path without a body: read with GET, or changed with POST. `name` is the handler's; `answer` the record, or a
+    media type for other texts.
+    """
 
     path: str
     name: str
@@ -79,6 +81,7 @@ class Route:
     answer: Any
     parameters: tuple[Parameter, ...] = ()
     not_found: bool = False
+    method: Literal["get", "post"] = "get"
 
     def read(self, arguments: Mapping[str, Sequence[str]], path_values: Mapping[str, str]) -> dict[str, Any]:
         """The values of a request; absent ones are None. Raises InputError for an unknown or malformed parameter."""
@@ -163,6 +166,27 @@ ROUTES = (
         ),
     ),
     Route(
+        "/api/v1/incidents/{incident_id}/false",
+        "mark_false",
+        "Say that an incident was a false alarm, or take that back. On a server with logins this needs one; a key is not "
+        "enough.",
+        answers.Incident,
+        (
+            _path("incident_id", "Id of the incident."),
+            PROJECT,
+            Parameter("is_false", "text", "`no` takes it back.", ("yes", "no"), "yes"),
+        ),
+        not_found=True,
+        method="post",
+    ),
+    Route(
+        "/api/v1/budget",
+        "budget",
+        "The alarm budget: allowed, spent at most, alarms raised and marked false; and what is worth a look today.",
+        answers.Budget,
+        (PROJECT, FROM, TO),
+    ),
+    Route(
         "/api/v1/calls",
         "calls",
         "Calls, the newest first.",
@@ -244,7 +268,7 @@ def description(public_url: str = "") -> dict[str, Any]:
     by_record = dict(zip(map(str, [*records, *sent, answers.Problem]), references, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
-        paths.setdefault(route.path, {})["get"] = _operation(route, by_record)
+        paths.setdefault(route.path, {})[route.method] = _operation(route, by_record)
     for post in POSTS:
         paths.setdefault(post.path, {})["post"] = post_operation(post, by_record, problem_response)
     document: dict[str, Any] = {

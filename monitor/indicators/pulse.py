@@ -113,7 +113,7 @@ def _budget(evidence: Evidence) -> Verdict:
     raised, spent = evidence.facts.get("alarms_raised", 0.0), evidence.facts.get("alarms_allowed", 0.0)
     bad = chance_of_false_alarms(int(marked), spent) < SUSPICIOUS
     reason = (
-        f"{wording.plural(marked, 'alarm')} of {int(raised)} in a quarter marked false, at most "
+        f"{wording.plural(marked, 'incident')} of {int(raised)} in a quarter marked false, at most "
         f"{wording.number(spent)} expected{': an assumption of the alarm budget is broken' if bad else ''}."
     )
     return _judged(bad, reason, marked, spent, raised)

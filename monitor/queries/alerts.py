@@ -32,7 +32,8 @@ class AlertRecord:
     since have not been judged together yet), `low` and `high` its 95 % interval and `n` the calls behind it; `current`
     is the value of the newest window that could be judged. All are in the unit of the signal, which for categories is a
     share and for vectors a distance. `effect` is the change against the baseline. `kept` says why
-    the state did not move where the newest window could not be judged.
+    the state did not move where the newest window could not be judged. `marked_false` is when somebody, `marked_by`, called
+    it a false alarm.
     """
 
     id: int
@@ -59,6 +60,8 @@ class AlertRecord:
     reason: str
     kept: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+    marked_false: datetime | None = None
+    marked_by: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -94,6 +97,11 @@ class IncidentRecord:
     def is_open(self) -> bool:
         """True until every alert of it is resolved."""
         return self.state == "open"
+
+    @property
+    def marked_false(self) -> datetime | None:
+        """When somebody first called it a false alarm; None where nobody does."""
+        return min((alert.marked_false for alert in self.alerts if alert.marked_false), default=None)
 
     @property
     def telling(self) -> tuple[AlertRecord, ...]:
@@ -265,6 +273,8 @@ def alert_record(row: RowMapping) -> AlertRecord:
         reason=detail.get("reason", ""),
         kept=detail.get("kept", ""),
         detail=detail,
+        marked_false=_moment(row["marked_false"]),
+        marked_by=row["marked_by"] or "",
     )
 
 

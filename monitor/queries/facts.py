@@ -6,7 +6,7 @@ import itertools
 from datetime import datetime, timedelta
 from statistics import median
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, case, func, select
 
 from monitor import tables
 from monitor.clock import BlockLength, to_microseconds
@@ -40,8 +40,8 @@ def pulse_facts(store: Store, project_id: int, now: datetime) -> dict[str, float
     left out); `backlog_calls`, `backlog_s` calls that wait for signals and how long the oldest has; `coverage`,
     `coverage_calls` share of the newest calls that have signals; `jobs_known`, `jobs_failed`, `jobs_stuck`; `rejected`,
     `received` records of the last hour; `silent_hours` since the newest call, `usual_gap_hours` the longest pause of
-    four weeks, `history_days`; `alarms_raised`, `alarms_false` and `alarms_allowed` of a quarter: what was alarmed,
-    marked false, and at most expected to be false.
+    four weeks, `history_days`; `alarms_raised`, `alarms_false` and `alarms_allowed` of a quarter: incidents
+    raised, marked false, and alarms at most expected to be false.
     """
     with store.read() as connection:
         return {
@@ -160,8 +160,11 @@ def _pauses(connection: Connection, project_id: int, now: datetime) -> dict[str,
 
 def _alarms(connection: Connection, project_id: int, now: datetime) -> dict[str, float]:
     start = to_microseconds(now - timedelta(days=QUARTER_DAYS))
+    # One false cause is one, in however many segments it shows.
+    trouble = func.coalesce(_ALERT.c.incident_id, _ALERT.c.id)
+    marked_false = case((_ALERT.c.marked_false.is_not(None), trouble))
     raised, marked = connection.execute(
-        select(func.count(), func.count(_ALERT.c.marked_false)).where(
+        select(func.count(trouble.distinct()), func.count(marked_false.distinct())).where(
             _ALERT.c.project_id == project_id, _ALERT.c.opened >= start, _ALERT.c.signal != ""
         )
     ).one()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 
 from monitor import tables
 from monitor.clock import BlockLength, block_start, from_microseconds, to_microseconds
@@ -24,9 +24,14 @@ from monitor.store import Store, table_of
 FALSE_DISCOVERIES = 0.1
 """Share of the streams worth a look that may be there by chance, in expectation."""
 
+QUARTER = QUARTER_DAYS * BlockLength.DAY.duration
+
 _ALERT = table_of(tables.Alert)
 _ALLOWANCE = table_of(tables.Allowance)
 _DETECTOR = table_of(tables.Detector)
+
+_TROUBLE = func.coalesce(_ALERT.c.incident_id, _ALERT.c.id)
+_FALSE = case((_ALERT.c.marked_false.is_not(None), _TROUBLE))
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,12 @@ class LaneSpending:
 
 @dataclass(frozen=True)
 class Ledger:
-    """A period of a project: false alarms allowed in it, spent at most, alarms raised, and alarms marked false.
+    """A period of a project: false alarms allowed in it, spent at most, alarms raised, and what was marked false.
 
-    `is_suspicious` is true where so many alarms were marked false that, with what was spent, chance would explain it
-    less than once in a hundred: an assumption is then broken (docs/statistics.md names them).
+    `raised` alarms belong to `incidents`, of which `marked_false` hold alarms that people call false: one false cause is
+    one, in however many segments it shows. `is_suspicious` is true where so many were marked false that, with what was
+    spent, chance would explain it less than once in a hundred: an assumption is then broken (docs/statistics.md names
+    them).
     """
 
     start: datetime
@@ -53,6 +60,7 @@ class Ledger:
     allowed: float
     lanes: tuple[LaneSpending, ...]
     raised: int
+    incidents: int
     marked_false: int
     is_suspicious: bool
 
@@ -93,8 +101,8 @@ def ledger(store: Store, settings: Settings, project_id: int, start: datetime, e
                 .group_by(_ALLOWANCE.c.lane)
             )
         }
-        raised, marked = connection.execute(
-            select(func.count(), func.count(_ALERT.c.marked_false)).where(
+        raised, incidents, marked = connection.execute(
+            select(func.count(), func.count(_TROUBLE.distinct()), func.count(_FALSE.distinct())).where(
                 _ALERT.c.project_id == project_id,
                 _ALERT.c.opened >= days[0],
                 _ALERT.c.opened < days[1],
@@ -113,6 +121,7 @@ def ledger(store: Store, settings: Settings, project_id: int, start: datetime, e
         allowed=settings.alarm_budget * share_of_quarter,
         lanes=lanes,
         raised=int(raised),
+        incidents=int(incidents),
         marked_false=int(marked),
         is_suspicious=chance_of_false_alarms(int(marked), sum(lane.spent for lane in lanes)) < SUSPICIOUS,
     )
@@ -127,6 +136,17 @@ def mark_false(store: Store, project_id: int, alert_id: int, *, by: str, now: da
         )
         if not found.rowcount:
             raise NotFound(f"There is no alert {alert_id}.")
+
+
+def mark_incident_false(
+    store: Store, project_id: int, incident_id: int, *, by: str, now: datetime, is_false: bool = True
+) -> None:
+    """The same for all alerts of an incident. Raises NotFound where there is no such incident."""
+    changed = {"marked_false": to_microseconds(now) if is_false else None, "marked_by": by if is_false else None}
+    of_incident = and_(_ALERT.c.project_id == project_id, _ALERT.c.incident_id == incident_id)
+    with store.write() as connection:
+        if not connection.execute(_ALERT.update().where(of_incident).values(changed)).rowcount:
+            raise NotFound(f"There is no incident {incident_id} in this project.")
 
 
 def worth_a_look(store: Store, project_id: int, now: datetime) -> list[WorthALook]:

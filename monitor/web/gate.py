@@ -34,6 +34,7 @@ Need = Literal["nothing", "write", "read", "login"]
 
 _OPEN = ("/healthz", "/readyz", "/login", "/logout")
 _WRITE = ("/v1/", "/api/v1/calls", "/api/v1/feedback", "/api/public/otel/v1/traces")
+_DECIDE = ("/api/v1/incidents/",)
 _READ = ("/api/", "/metrics", "/openapi.json", "/docs")
 _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP", "HTTP_VIA")
 
@@ -81,6 +82,8 @@ def need_of(method: str, path: str) -> Need:
         return "nothing"
     if method == "POST" and path.startswith(_WRITE):
         return "write"
+    if method == "POST" and path.startswith(_DECIDE):
+        return "login"
     return "read" if path.startswith(_READ) else "login"
 
 
