@@ -180,7 +180,7 @@ def _mixture(signal: Signal, mixture: Mixture, *, plain: bool) -> Any:
                 numeric=(1, 2, 3, 4),
             ),
         ],
-        className="fold",
+        className="fold fold-values",
     )
     return cards.card(
         html.H3("Other calls, or other answers?", className="card-title"),

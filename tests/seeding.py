@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from monitor import tables
 from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import WHOLE, Kind, Segment, SignalValue
+from monitor.explain import records
 from monitor.identifiers import new_id
 from monitor.ingest import Batch, Ingester
 from monitor.profile import Profile
@@ -285,6 +288,7 @@ def _incidents(
     with store.write() as connection:
         store.insert(connection, tables.Incident, incidents)
         store.insert(connection, tables.Alert, alerts)
+        store.insert(connection, tables.Explanation, [_explanation(alerts[0], change, names)])
         store.insert(
             connection,
             tables.Notification,
@@ -311,6 +315,37 @@ def _incidents(
             ],
         )
     return current, past
+
+
+def _explanation(alert: dict[str, Any], change: datetime, names: Names) -> dict[str, Any]:
+    """An explanation with something in every part."""
+    word = records.Word(names.reason[:60], 0.02, 0.9, 12.0)
+    part = records.MixturePart(names.new_model, 0.2, 0.3, 0.84, 0.51, -0.01, -0.319)
+    topic = records.Topic((names.feature,), 0.1, 0.4, 8.0)
+    explanation = records.Explanation(
+        made=change + DAY,
+        calls_before=900,
+        calls_after=512,
+        before=0.84,
+        after=0.511,
+        since=records.Since(change, change - DAY, change + DAY, "day"),
+        where=(records.Where({"tag.case": names.feature}, 0.5, 0.97, 0.02, 0.7, 0.99, 1.4, 9.0, (names.new_model,)),),
+        mixture=records.Mixture("tag.case", -0.329, -0.01, -0.319, "behaviour", (part,)),
+        prompt_words=(word,),
+        response_words=(word,),
+        prompt_topics=(topic,),
+        response_topics=(topic,),
+        suspects=(records.Suspect("model", names.new_model, "appeared", 0.0, 1.0, 1.0, change),),
+        examples_before=(records.Example("1" * 32, "2" * 16),),
+        examples_after=(records.Example(names.reason[:40], names.feature),),
+    )
+    return {
+        "project_id": alert["project_id"],
+        "alert_id": alert["id"],
+        "incident_id": alert["incident_id"],
+        "made": to_microseconds(change + DAY),
+        "data": msgspec.to_builtins(explanation),
+    }
 
 
 def _alert(
