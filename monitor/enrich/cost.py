@@ -115,6 +115,7 @@ cost = Enricher(
             "US dollars by which the sender's figure is above tokens times price, of calls that have both.",
             family="cost",
             unit="$",
+            good="down",
             relevant=0.5,
             misleads="Discounts, batches and other price lists make a gap that is no mistake; a steady factor of two "
             "usually is cached tokens counted twice.",
