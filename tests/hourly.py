@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.detectors.baseline import HOURS_A_WEEK, Baselines, fit
+from monitor.detectors.gauges import LEAST, RELATIVE, SCORE_MARGIN, SHOWN
 from monitor.detectors.lane import Rings, Rules, advance
 from monitor.profile import Floats
 
 REFERENCE_WEEKS = 8
 QUARTER_HOURS = 91 * 24
+HARM = 0.8
+"""Part of the level of a stream that the worse side gets."""
+
 _FLAG_SHARE = 0.6
 
 
@@ -108,16 +112,17 @@ def learn(stream: Stream, plan: Plan, weeks: int = REFERENCE_WEEKS) -> Baselines
     return fit(users, sums, 0, np.where(plan.is_share, np.nan, 1 / 12), 1.0)
 
 
-def rules(plan: Plan, level: Floats | float, *, harm: float = 0.5) -> Rules:
-    """What matters: as for a flag whose declared relevant change is five points, and for a number 10 %."""
+def rules(plan: Plan, level: Floats | float, *, harm: float = HARM) -> Rules:
+    """What matters, as `monitor.detectors.gauges` has it: for flags with a relevant change of five points, and numbers
+    with one of 10 %; all get worse upwards."""
     zero = np.zeros(plan.gauges)
+    rarer = np.minimum(plan.share, 1 - plan.share)
+    shown = np.minimum(0.05, np.maximum(SHOWN * LEAST, SHOWN * RELATIVE * rarer))
     return Rules(
-        relative=np.where(plan.is_share, 0.1, zero),
-        least=np.where(plan.is_share, 0.0025, 0.02),
-        most=np.where(plan.is_share, 0.025, 0.02),
-        shown=np.where(
-            plan.is_share, np.minimum(0.05, np.maximum(0.005, 0.2 * np.minimum(plan.share, 1 - plan.share))), 0.02
-        ),
+        relative=np.where(plan.is_share, RELATIVE, zero),
+        least=np.where(plan.is_share, LEAST, SCORE_MARGIN),
+        most=np.where(plan.is_share, 0.05 / SHOWN, SCORE_MARGIN),
+        shown=np.where(plan.is_share, shown, SCORE_MARGIN),
         level=np.stack([level * harm + zero, level * (1 - harm) + zero], axis=1),
     )
 

@@ -176,7 +176,7 @@ def _wander(users: Floats, rest: Floats, noise: Floats) -> tuple[Floats, Floats,
     """For each window length: the variance beyond noise, its degrees of freedom, the dispersion where it is below 1."""
     gauges, hours = users.shape
     wander, degrees = np.zeros((gauges, len(WINDOWS))), np.ones((gauges, len(WINDOWS)))
-    lowered = np.ones((gauges, len(WINDOWS)))
+    least, lowered = np.zeros_like(wander), np.ones_like(wander)
     for place, length in enumerate(WINDOWS):
         tiles = hours // length
         people, gap, spread = (
@@ -191,19 +191,35 @@ def _wander(users: Floats, rest: Floats, noise: Floats) -> tuple[Floats, Floats,
         dispersion = scatter / chdtri(freedom, 0.5)
         total = np.maximum(weight.sum(axis=1), _TINY)
         evenness = np.maximum(total - (weight**2).sum(axis=1) / total, _TINY)
-        found = np.maximum(0.0, dispersion - 1) * freedom / evenness
-        wander[:, place] = np.maximum(found, _guard(people, gap, spread, found))
+        wander[:, place] = (dispersion - 1) * freedom / evenness
+        least[:, place] = _guard(people, gap, spread)
         degrees[:, place] = freedom
         lowered[:, place] = np.where(freedom >= _MIN_TO_LOWER, np.minimum(dispersion, 1.0), 1.0)
-    # A mean over longer windows never wanders more; where it seems so, the shorter ones were measured too low.
-    longest_first: Floats = np.maximum.accumulate(wander[:, ::-1], axis=1)
-    return longest_first[:, ::-1], degrees, lowered
+    return np.maximum(_falling(wander, degrees), least), degrees, lowered
 
 
-def _guard(people: Floats, gap: Floats, spread: Floats, found: Floats) -> Floats:
+def _falling(values: Floats, weights: Floats) -> Floats:
+    """The values that fall from window to window and are nearest (weighted least squares), none below zero.
+
+    A mean over longer windows never wanders more; where it seems so, neighbours are averaged (isotonic regression by
+    its min-max formula: Robertson, Wright and Dykstra, Order Restricted Statistical Inference, 1988).
+    """
+    number = values.shape[1]
+    weight = np.concatenate([np.zeros((len(values), 1)), np.cumsum(weights, axis=1)], axis=1)
+    total = np.concatenate([np.zeros((len(values), 1)), np.cumsum(weights * values, axis=1)], axis=1)
+    found = np.empty_like(values)
+    for place in range(number):
+        # Rows: where the average begins, at most here; columns: where it ends, at least here.
+        span = weight[:, None, place + 1 :] - weight[:, : place + 1, None]
+        mean = (total[:, None, place + 1 :] - total[:, : place + 1, None]) / np.maximum(span, _TINY)
+        found[:, place] = mean.max(axis=2).min(axis=1)
+    return np.maximum(found, 0.0)
+
+
+def _guard(people: Floats, gap: Floats, spread: Floats) -> Floats:
     """The wander with which no healthy window is more extreme than one in so many may be."""
     judged = spread >= _GUARDED_EVENTS
     most = -ndtri(_GUARD_RISK / 2 / np.maximum(judged.sum(axis=1), 1))
     needed = (gap**2 / most[:, None] ** 2 - spread) / np.maximum(people, _TINY) ** 2
     largest: Floats = np.where(judged, needed, 0.0).max(axis=1, initial=0.0)
-    return np.maximum(found, largest)
+    return largest

@@ -1,6 +1,6 @@
 """Drives the fast lane from the store: every closed hour once, in order, for all streams of a project together.
 
-Detectors are made afresh at midnight when their baselines are old: after three days in a young project, later after ten.
+Detectors are made afresh at midnight when their baselines are old: after three days in a young project, else ten.
 Only alarms, and the end of what was alarmed, are written as verdicts; the rest stays in the detectors.
 """
 
