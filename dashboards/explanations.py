@@ -24,7 +24,7 @@ _LISTED = ("model", "model_family", "provider", "environment", "release", "promp
 
 def facts(signal: Signal, explanation: Explanation | None) -> list[tuple[str, Any]]:
     """Where, and mix or behaviour, for the card of an incident; nothing where it has not been explained."""
-    if explanation is None or not explanation.calls_after:
+    if explanation is None or explanation.before is None:
         return []
     return [
         ("Where in it", telling.where_text(signal, explanation)),
@@ -35,7 +35,7 @@ def facts(signal: Signal, explanation: Explanation | None) -> list[tuple[str, An
 
 def panel(request: Request, signal: Signal, segment: Segment, explanation: Explanation, *, whole: bool = True) -> Any:
     """All answers of an explanation; without `whole` those by numbers only."""
-    if not explanation.calls_after or not explanation.calls_before:
+    if explanation.before is None:
         return cards.nothing("There were too few calls on one side of the change to explain it.")
     shown = telling.as_sampled(signal, explanation)
     parts = [_answers(request, signal, shown, segment, explanation)]
@@ -247,7 +247,7 @@ def others(found: Sequence[tuple[Signal, Segment, str, Explanation]]) -> Any:
             telling.why_text(explanation),
         ]
         for signal, segment, href, explanation in found
-        if explanation.calls_after
+        if explanation.before is not None
     ]
     return (
         cards.table(["Change", "Since", "Where", "Mix or behaviour"], rows, caption="Other changes explained")

@@ -62,7 +62,8 @@ def signal_of(alert: AlertRecord) -> Signal:
 def explained(request: Request, incident: IncidentRecord) -> tuple[AlertRecord, Explanation] | None:
     """The most telling alert that has an explanation of its texts and numbers, with it."""
     found = explanations_of(request.store, request.project_id, incident.id)
-    return next(((alert, found[alert.id]) for alert in incident.alerts if alert.id in found), None)
+    known = ((alert, found[alert.id]) for alert in incident.alerts if alert.id in found)
+    return next((one for one in known if one[1].before is not None), None)
 
 
 def figures(alert: AlertRecord) -> str:

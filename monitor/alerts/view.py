@@ -206,14 +206,16 @@ def why(store: Store, record: IncidentRecord) -> tuple[tuple[str, str], ...]:
     found = explanations_of(store, record.project_id, record.id)
     for alert in in_order(record.alerts):
         explanation = found.get(alert.id)
-        if explanation is None or not explanation.calls_after:
+        if explanation is None or explanation.before is None:
             continue
         lines = (
             ("Where", explained.where_text(signal_of(alert), explanation)),
             ("Why", explained.why_text(explanation)),
             ("Words", explained.words_text(explanation)),
         )
-        return tuple((name, text) for name, text in lines if text)
+        said = tuple((name, text) for name, text in lines if text)
+        if said:
+            return said
     return ()
 
 

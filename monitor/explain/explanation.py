@@ -19,7 +19,7 @@ from monitor.explain.when import onset
 from monitor.explain.where import Place, places
 from monitor.profile import Floats
 
-MIN_CALLS = 30
+MIN_CALLS = 12
 """Fewer calls on a side explain nothing."""
 EXAMPLES = 3
 SHOWN_PARTS = 8
