@@ -161,6 +161,7 @@ def _explained(request: Request, incident: IncidentRecord) -> Any:
     """What explains it: the most telling change in full, the others in a line each."""
     found = explanations_of(request.store, request.project_id, incident.id)
     known = [(alert, found[alert.id]) for alert in incident.alerts if alert.id in found]
+    known.sort(key=lambda one: one[1].before is None)
     if not known:
         return None
     (lead, explanation), *rest = known
