@@ -1,8 +1,8 @@
 """A quarter of 300 gauges, watched by the hour, again and again: false alarms and delays at default settings.
 
 Streams have daily and weekly seasons, traffic that grows, bursts and pauses at weekends, users who come back, and
-wander that lasts (AR(1) by the hour at rho 0, 0.5 and 0.9). The code that watches them is the one that watches the store
-(`monitor.detectors.lane`); that the store gives the same is shown in `tests/test_hours.py`.
+wander that lasts (AR(1) by the hour at rho 0, 0.5 and 0.9). The code that watches them is the one that watches the
+store (`monitor.detectors.lane`); that the store gives the same is shown in `tests/test_hours.py`.
 """
 
 from __future__ import annotations
