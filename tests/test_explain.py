@@ -77,6 +77,7 @@ def test_planted_causes_are_found_and_others_are_not_claimed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_200)
 def test_two_hundred_scenarios() -> None:
     tally = judged(range(1_000, 1_200))
     print(sorted(tally.items()))  # noqa: T201 - the figures of the run
@@ -84,6 +85,7 @@ def test_two_hundred_scenarios() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_200)
 def test_nothing_is_claimed_where_nothing_is_planted() -> None:
     claimed = 0
     for seed in range(400):
@@ -96,10 +98,11 @@ def test_nothing_is_claimed_where_nothing_is_planted() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_200)
 def test_planted_words_are_among_the_first_ten() -> None:
     found = 0
     for seed in range(200):
-        words, after, users = texts(seed)
+        words, after, users = texts(seed, calls=1_200)
         found += any("refund" in one.text for one in changed_words(Corpus.of(words), after, users)[:10])
     assert found >= 180, found
 
