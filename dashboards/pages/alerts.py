@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import html
 
-from dashboards import cards, explanations, incidents, streams
+from dashboards import cards, explanations, incidents, marking, streams
 from dashboards.filters import Request
 from monitor import wording
 from monitor.contracts import Page
@@ -149,6 +149,7 @@ def _one(request: Request, wanted: str) -> Any:
                 "Incident", "Open" if incident.is_open else "Over", cards.link("All incidents", request.link("/alerts"))
             ),
             incidents.card(request, incident),
+            marking.mark(incident),
             _explained(request, incident),
             cards.section("Its alerts", _alerts(request, incident), lead="The most telling first, by segment."),
             cards.section("What happened when", _history(incident)),
@@ -254,4 +255,4 @@ def _history(incident: IncidentRecord) -> Any:
     )
 
 
-PAGE = Page("/alerts", "Alerts", "alerts", 7, layout)
+PAGE = Page("/alerts", "Alerts", "alerts", 7, layout, marking.register)
