@@ -16,23 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from monitor import migrate
-from monitor.alerts.rules import default_pack
-from monitor.alerts.telling import category_of, signal_of
 from monitor.clock import BlockLength, block_start, to_microseconds
-from monitor.contracts import Indicator, Job, JobContext
+from monitor.contracts import Job, JobContext
 from monitor.errors import InputError
 from monitor.files import LogFile
 from monitor.files.calls import Progress, read_calls
 from monitor.files.day_spool import DaySpool
+from monitor.hindsight.alarms import Alarm, Alarms, alarm_document
 from monitor.indicators import WINDOWS_A_QUARTER, skip_days, skip_hours
 from monitor.ingest import Batch
 from monitor.jobs import named
 from monitor.profiles import refresh
-from monitor.queries.alerts import AlertRecord, Appeared, incident, incidents, open_alerts
 from monitor.records import Feedback, Span
 from monitor.replay import Day, Hourly, replay
 from monitor.settings import Settings
-from monitor.stats.budget import SLOW
 from monitor.store import Store
 
 BATCH_RECORDS = 500
@@ -41,20 +38,6 @@ _HOUR = timedelta(hours=1)
 
 DayDone = Callable[[datetime, int, int], None]
 """Told the day, how many days there are, and how many calls came in so far."""
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """An alert as it was when it was raised, and when it was over (None where it was open at the end of the log).
-
-    `drivers` are the models, releases and prompt versions first seen about when its incident began.
-    """
-
-    alert: AlertRecord
-    indicator: Indicator
-    raised: datetime
-    drivers: tuple[Appeared, ...]
-    resolved: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -145,9 +128,9 @@ class _Backtest:
         self._first, self._last = first, last
         self._first_day = block_start(first, BlockLength.DAY)
         self._last_day = block_start(last, BlockLength.DAY)
-        self._pack = default_pack()
         self._project_id = store.project(settings.project, to_microseconds(first))
-        self._alarms: dict[int, Alarm] = {}
+        # The log may end within its last day: that day's amounts say nothing.
+        self._alarms = Alarms(store, self._project_id, unfinished=self._last_day)
 
     def run(self, log: LogFile, baseline_until: datetime | None, day_done: DayDone) -> Report:
         days = (self._last_day - self._first_day) // _DAY + 1
@@ -159,10 +142,10 @@ class _Backtest:
             skip_hours(self._store, self._settings.project, self._last_day + days * _DAY)
 
         def after(day: Day, calls: int) -> None:
-            self._collect(day.start, day.judged_at)
+            self._alarms.note(day.start, day.judged_at)
             day_done(day.start, days, calls)
 
-        by_hour = Hourly(_jobs(BlockLength.HOUR), lambda moment: self._collect(moment - _HOUR, moment))
+        by_hour = Hourly(_jobs(BlockLength.HOUR), lambda moment: self._alarms.note(moment - _HOUR, moment))
         calls = replay(
             self._store,
             self._settings,
@@ -180,7 +163,7 @@ class _Backtest:
             days=days,
             judged_days=days - learnt,
             budget=self._settings.alarm_budget,
-            alarms=self._told(),
+            alarms=self._alarms.told(),
         )
 
     def _days(self) -> Iterator[Day]:
@@ -214,27 +197,6 @@ class _Backtest:
             items = said[place : place + BATCH_RECORDS]
             yield known, Batch(project, feedback=items, sender="backtest")
 
-    def _collect(self, start: datetime, moment: datetime) -> None:
-        """Notes the alarms that are open at this moment, after the block that began at `start`, as they are now."""
-        for alert in open_alerts(self._store, self._project_id):
-            indicator = self._pack[alert.indicator]
-            if alert.id in self._alarms or indicator.against == "pulse":
-                continue
-            if indicator.overall_only and start == self._last_day and (alert.effect or 0.0) < 0:
-                continue  # The log may end within its last day: that day's amounts say nothing.
-            drivers: tuple[Appeared, ...] = ()
-            if alert.incident_id is not None:
-                drivers = incident(self._store, self._project_id, alert.incident_id).appeared
-            self._alarms[alert.id] = Alarm(alert, indicator, moment, drivers)
-
-    def _told(self) -> tuple[Alarm, ...]:
-        """The alarms in order, those of a day as their incident ranks them, with when they were over."""
-        final = [alert for item in incidents(self._store, self._project_id, limit=10_000) for alert in item.alerts]
-        rank = {alert.id: place for place, alert in enumerate(final)}
-        over = {alert.id: alert.resolved for alert in final}
-        ordered = sorted(self._alarms.values(), key=lambda alarm: (alarm.raised, rank.get(alarm.alert.id, len(rank))))
-        return tuple(replace(alarm, resolved=over.get(alarm.alert.id)) for alarm in ordered)
-
 
 def as_document(report: Report) -> dict[str, Any]:
     """The report for programs; times are ISO 8601."""
@@ -248,53 +210,5 @@ def as_document(report: Report) -> dict[str, Any]:
         "judged_days": report.judged_days,
         "budget": report.budget,
         "expected_false_alarms": round(report.expected_false_alarms, 4),
-        "alarms": [_alarm_document(alarm) for alarm in report.alarms],
+        "alarms": [alarm_document(alarm) for alarm in report.alarms],
     }
-
-
-def _alarm_document(alarm: Alarm) -> dict[str, Any]:
-    alert = alarm.alert
-    signal = signal_of(alert)
-    return {
-        "time": alarm.raised.isoformat(),
-        "since": alert.since.isoformat(),
-        "indicator": alert.indicator,
-        "signal": alert.signal,
-        "title": signal.title,
-        "kind": str(alert.kind),
-        "category": category_of(alert) or None,
-        "segment": {"dimension": alert.segment.dimension, "value": alert.segment.value},
-        "severity": alert.severity,
-        "lane": alert.detail.get("lane", SLOW),
-        "evidence": alert.detail.get("evidence"),
-        "threshold": alert.detail.get("threshold"),
-        "direction": direction_of(alert),
-        "before": alert.before,
-        "after": alert.after,
-        "low": alert.low,
-        "high": alert.high,
-        "n": alert.n,
-        "users": alert.detail.get("effective_n"),
-        "effect": alert.effect,
-        "effect_low": alert.effect_low,
-        "effect_high": alert.effect_high,
-        "reason": alert.reason,
-        "distances": alert.detail.get("distances") or {},
-        "drivers": [
-            {
-                "dimension": item.segment.dimension,
-                "value": item.segment.value,
-                "first_seen": item.first_seen.isoformat(),
-            }
-            for item in alarm.drivers
-        ],
-        "incident": alert.incident_id,
-        "resolved": alarm.resolved.isoformat() if alarm.resolved else None,
-    }
-
-
-def direction_of(alert: AlertRecord) -> str:
-    """`up` or `down`; `moved` for texts, which have no direction."""
-    if alert.kind.value == "vector" or alert.effect is None:
-        return "moved"
-    return "up" if alert.effect > 0 else "down"

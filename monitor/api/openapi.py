@@ -168,8 +168,8 @@ ROUTES = (
     Route(
         "/api/v1/incidents/{incident_id}/false",
         "mark_false",
-        "Say that an incident was a false alarm, or take that back. On a server with logins this needs one; a key is not "
-        "enough.",
+        "Say that an incident was a false alarm, or take that back. Where people log in this needs a login; a key is "
+        "not enough.",
         answers.Incident,
         (
             _path("incident_id", "Id of the incident."),

@@ -32,8 +32,8 @@ class AlertRecord:
     since have not been judged together yet), `low` and `high` its 95 % interval and `n` the calls behind it; `current`
     is the value of the newest window that could be judged. All are in the unit of the signal, which for categories is a
     share and for vectors a distance. `effect` is the change against the baseline. `kept` says why
-    the state did not move where the newest window could not be judged. `marked_false` is when somebody, `marked_by`, called
-    it a false alarm.
+    the state did not move where the newest window could not be judged. `marked_false` is when somebody, `marked_by`,
+    called it a false alarm.
     """
 
     id: int

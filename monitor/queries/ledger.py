@@ -48,8 +48,8 @@ class LaneSpending:
 class Ledger:
     """A period of a project: false alarms allowed in it, spent at most, alarms raised, and what was marked false.
 
-    `raised` alarms belong to `incidents`, of which `marked_false` hold alarms that people call false: one false cause is
-    one, in however many segments it shows. `is_suspicious` is true where so many were marked false that, with what was
+    `raised` alarms belong to `incidents`, of which people called `marked_false` false: one false cause is one, in
+    however many segments it shows. `is_suspicious` is true where so many were marked false that, with what was
     spent, chance would explain it less than once in a hundred: an assumption is then broken (docs/statistics.md names
     them).
     """

@@ -1,0 +1,1 @@
+"""What would have been alarmed: the alarms of a replay, and replays of a project's own stored history."""
