@@ -102,7 +102,7 @@ def test_nothing_is_claimed_where_nothing_is_planted() -> None:
 def test_planted_words_are_among_the_first_ten() -> None:
     found = 0
     for seed in range(200):
-        words, after, users = texts(seed, calls=1_200)
+        words, after, users = texts(seed, calls=2_000)
         found += any("refund" in one.text for one in changed_words(Corpus.of(words), after, users)[:10])
     assert found >= 180, found
 
