@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format types imports bench bench-peers clients wheel clean
+.PHONY: help demo test test-slow quality lint format types imports bench bench-peers clients wheel clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ clients: $(VENV)/.development ## the real clients that tests run, in an environm
 
 test-slow: $(VENV)/.development ## calibration, soak and fault tests that run for minutes
 	$(PYTEST) -m slow $(PYTEST_FLAGS)
+
+quality: $(VENV)/.development ## error rates of the signals on labelled rows, into docs/quality.md; DATA=FOLDER for rows of yours
+	$(BIN)/python -m tests.quality $(DATA)
 
 lint: $(VENV)/.development ## style
 	$(BIN)/ruff check --output-format concise

@@ -112,7 +112,7 @@ shape = Enricher(
             "refusal",
             Kind.FLAG,
             "Refusals",
-            "The response begins by declining what was asked, by phrases in fourteen languages.",
+            "The response begins by declining what was asked, by phrases in fifteen languages.",
             family="quality",
             good="down",
             relevant=0.03,

@@ -52,19 +52,19 @@ _LEXICON = (
     "2,000 characters. Read some of the calls before you act."
 )
 _VADER = (
-    "English only, four words or more; knows negation but no irony. First 800 characters, mean over sentences that "
-    "say anything."
+    "English only, four words or more; knows negation but no irony. First 800 characters; of texts over "
+    "200 characters the mean of the sentences that say anything."
 )
 
 tone = Enricher(
     name="tone",
-    version=1,
+    version=2,
     signals=(
         Signal(
             "sentiment",
             Kind.NUMBER,
             "Sentiment of answers",
-            "Mean sentiment of the sentences of the response, -1 to 1 (VADER).",
+            "Sentiment of the response, -1 to 1 (VADER).",
             family="quality",
             good="up",
             relevant=0.2,
@@ -74,7 +74,7 @@ tone = Enricher(
             "prompt_sentiment",
             Kind.NUMBER,
             "Sentiment of users",
-            "Mean sentiment of the sentences of the last user message, -1 to 1 (VADER).",
+            "Sentiment of the last user message, -1 to 1 (VADER).",
             family="quality",
             good="up",
             relevant=0.2,

@@ -1,9 +1,10 @@
-"""Sentiment of English text: VADER (Hutto and Gilbert, ICWSM 2014), averaged over sentences.
+"""Sentiment of English text: VADER (Hutto and Gilbert, ICWSM 2014), averaged over the sentences of long texts.
 
-VADER is made for single sentences and saturates on long texts, so each sentence is scored and the mean is taken over
-those that express anything. It knows no language but English and answers 0 for all others, so it must not be asked
-about them. The rules are those of vaderSentiment 3.3.2, whose word list and weights are used, and give the same
-compound score for every sentence (tested); its own code lowers all words again for every check, this does it once.
+VADER is made for single sentences and tweets and saturates on long texts, so texts of up to 200 characters are scored
+as a whole; of longer ones each sentence is scored and the mean is taken over those that express anything. It knows no
+language but English and answers 0 for all others, so it must not be asked about them. The rules are those of
+vaderSentiment 3.3.2, whose word list and weights are used, and give the same compound score for every sentence
+(tested); its own code lowers all words again for every check, this does it once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 _CHARACTERS = 800
 _SENTENCES = 8
+_SHORT = 200
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _NORMALISING = 15
 _FADING = (1.0, 0.95, 0.9)
@@ -27,6 +29,8 @@ def sentiment(text: str) -> float:
 
     The first 800 characters count, up to the eighth sentence that says something.
     """
+    if len(text) <= _SHORT:
+        return compound(text)
     scores = []
     for sentence in _SENTENCE.findall(text[:_CHARACTERS]):
         if (score := compound(sentence)) != 0:

@@ -6,6 +6,8 @@ import random
 import re
 import string
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from monitor.redaction import KINDS, Finding, Redactor
 from monitor.settings import Settings
@@ -32,13 +34,13 @@ _NAMES = {"PERSON": "name", "person": "name"}
 REDACTOR = Redactor(Settings(redaction_kinds=KINDS))
 
 
-def counts(data: str, kinds: dict[str, str]) -> dict[str, tuple[int, int, int]]:
+def counts(data: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> dict[str, tuple[int, int, int]]:
     """By kind: spans found, spans missed, and findings that touch no span of their kind."""
     found: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     false: Counter[str] = Counter()
     wanted = set(kinds.values())
-    for row in rows(data):
+    for row in data:
         spans = [(kinds[one["type"]], one["start"], one["end"]) for one in row["spans"] if one["type"] in kinds]
         findings = [one for one in REDACTOR.find(row["prompt"]) if one.kind in wanted]
         for kind, start, end in spans:
@@ -135,25 +137,31 @@ def ordinary_sentences(least: int = 10_000) -> list[str]:
     return sorted(set(sentences))[: 2 * least]
 
 
+def span_figures(data: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], name: str) -> list[Figure]:
+    """F1 of all kinds together, and the recall of each that occurs."""
+    by_kind = {kind: found for kind, found in counts(data, kinds).items() if sum(found)}
+    found, missed, false = (sum(values) for values in zip(*by_kind.values(), strict=True))
+    n = found + missed
+    f1 = 2 * found / max(1, 2 * found + missed + false)
+    low, high = (2 * edge / (1 + edge) for edge in share(found, n + false)[1:])
+    figures = [Figure("personal_data", f"{name}: {', '.join(by_kind)}", n, "F1", f1, low, high)]
+    for kind, (hit, lost, _) in by_kind.items():
+        if hit + lost:
+            figures.append(Figure("personal_data", f"{name}: {kind}", hit + lost, "recall", *share(hit, hit + lost)))
+    return figures
+
+
 def report() -> list[Figure]:
     """F1 of the structured kinds, recall by kind, false alarms, and the same for secrets and names."""
     figures = []
-    by_kind = counts("pii_presidio", STRUCTURED)
-    found, missed, false = (sum(values) for values in zip(*by_kind.values(), strict=True))
-    n = found + missed
-    f1 = 2 * found / (2 * found + missed + false)
-    low, high = (2 * edge / (1 + edge) for edge in share(found, n + false)[1:])
-    figures.append(
-        Figure("personal_data", f"{PRESIDIO}: card, IBAN, e-mail, IP, phone, SSN, URL", n, "F1", f1, low, high)
-    )
-    for kind, (hit, lost, _) in by_kind.items():
-        figures.append(Figure("personal_data", f"{PRESIDIO}: {kind}", hit + lost, "recall", *share(hit, hit + lost)))
-    hit, lost, extra = counts("pii_presidio", _ADDRESSES)["address"]
+    presidio, comments = rows("pii_presidio"), rows("pii_names_wnut17")
+    figures += span_figures(presidio, STRUCTURED, PRESIDIO)
+    hit, lost, extra = counts(presidio, _ADDRESSES)["address"]
     figures.append(Figure("personal_data", f"{PRESIDIO}: address", hit + lost, "recall", *share(hit, hit + lost)))
     figures.append(Figure("personal_data", f"{PRESIDIO}: address", hit + extra, "precision", *share(hit, hit + extra)))
     wrong = wrong_entities()
     figures.append(Figure("personal_data", COMMENTS, len(wrong), "false alarms", *share(sum(wrong), len(wrong))))
-    for data, name in (("pii_presidio", PRESIDIO), ("pii_names_wnut17", COMMENTS)):
+    for data, name in ((presidio, PRESIDIO), (comments, COMMENTS)):
         hit, lost, extra = counts(data, _NAMES)["name"]
         figures.append(Figure("person_named", name, hit + lost, "recall", *share(hit, hit + lost)))
         figures.append(Figure("person_named", name, hit + extra, "precision", *share(hit, hit + extra)))

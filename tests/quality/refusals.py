@@ -15,7 +15,7 @@ def report() -> list[Figure]:
     found = [refused for called, refused in judged if called]
     refused = [called for called, is_refused in judged if is_refused]
     answered = [called for called, is_refused in judged if not is_refused]
-    missed = "misses answers that reject the premise without declining; fourteen languages, measured in English"
+    missed = "misses answers that reject the premise without declining; fifteen languages, measured in English"
     return [
         Figure("refusal", DATA, len(found), "precision", *share(sum(found), len(found))),
         Figure("refusal", DATA, len(refused), "recall", *share(sum(refused), len(refused)), None, missed),
