@@ -158,6 +158,8 @@ def feedback_row(
         "correction": feedback.correction,
         "annotator": feedback.annotator,
         "annotator_id": feedback.annotator_id or None,
+        "sentiment": None,
+        "measured": 0,
     }
 
 

@@ -12,6 +12,7 @@ indicators     verdict, detector, allowance
 alerts         alert, incident, explanation, notification
 fairness       fairness_scan
 judging        judgement, judge_prompt
+feedback       theme_run, theme, theme_comment, reviewed_hour, adoption
 jobs           job_run
 auth           api_key, account, login
 """
@@ -31,6 +32,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
@@ -148,7 +150,10 @@ class SignalLayout(SQLModel, table=True):
 
 
 class Feedback(SQLModel, table=True):
-    """What was said of a span, trace or session. The key is the writer's, so that a repeated report replaces."""
+    """What was said of a span, trace or session. The key is the writer's, so that a repeated report replaces.
+
+    `sentiment` is that of the comment; `measured` tells by which version it was, 0 where it still is to be.
+    """
 
     __tablename__ = "feedback"
     __table_args__ = (
@@ -156,6 +161,13 @@ class Feedback(SQLModel, table=True):
         Index("feedback_target", "project_id", "trace_id", "span_id"),
         Index("feedback_identity", "project_id", "identity", unique=True),
         Index("feedback_time", "project_id", "time"),
+        Index(
+            "feedback_unmeasured",
+            "project_id",
+            "id",
+            sqlite_where=text("comment IS NOT NULL AND measured = 0"),
+            postgresql_where=text("comment IS NOT NULL AND measured = 0"),
+        ),
     )
     project_id: int
     id: int = _big()
@@ -173,6 +185,8 @@ class Feedback(SQLModel, table=True):
     correction: str | None = Field(default=None, sa_type=Text)
     annotator: str = "human"
     annotator_id: str | None = None
+    sentiment: float | None = None
+    measured: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
 
 
 class Reject(SQLModel, table=True):
@@ -460,6 +474,87 @@ class JudgePrompt(SQLModel, table=True):
     version: int
     text: str = Field(sa_type=Text)
     first_used: int = _big()
+
+
+class ThemeRun(SQLModel, table=True):
+    """The newest search for themes in the complaints of a project: what it read, and how stable its themes are."""
+
+    __tablename__ = "theme_run"
+    project_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    made: int = _big()
+    start: int = _big()
+    recent: int = _big()
+    comments: int
+    complaints: int
+    stability: float
+    seen: bytes = Field(sa_type=LargeBinary)
+
+
+class Theme(SQLModel, table=True):
+    """One theme of complaints; texts are not copied: `quotes` and table `theme_comment` name rows of `feedback`."""
+
+    __tablename__ = "theme"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "id"),)
+    project_id: int
+    id: int = _big()
+    name: str
+    state: str
+    first_found: int = _big()
+    complaints: int
+    users: int
+    recent: int
+    earlier: int
+    weeks: list[int] = Field(sa_type=Json)
+    quotes: list[int] = Field(sa_type=Json)
+    segments: list[dict[str, Any]] = Field(sa_type=Json)
+
+
+class ThemeComment(SQLModel, table=True):
+    """Which theme a comment belongs to."""
+
+    __tablename__ = "theme_comment"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "feedback_id"),
+        Index("theme_comment_theme", "project_id", "theme", "feedback_id"),
+    )
+    project_id: int
+    feedback_id: int = _big()
+    theme: int = _big()
+
+
+class ReviewedHour(SQLModel, table=True):
+    """An hour whose conversations were looked through for implicit signals, and how many calls it had then.
+
+    `following` is the number of calls of the hour after, into which conversations go on.
+    """
+
+    __tablename__ = "reviewed_hour"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "start"),)
+    project_id: int
+    start: int = _big()
+    calls: int = _big()
+    following: int = _big()
+
+
+class Adoption(SQLModel, table=True):
+    """Who used the application in a closed day, week or month, in numbers.
+
+    `newcomers` had never been seen before. `kept` is, for a week, how many of its newcomers came back in each week
+    after it. `sample` holds the smallest hashes of the day's users, and `rate` the share of all users they stand for.
+    """
+
+    __tablename__ = "adoption"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "length", "start"),)
+    project_id: int
+    length: str
+    start: int = _big()
+    calls: int = _big()
+    sessions: int = _big()
+    users: float
+    newcomers: float
+    kept: list[float] | None = Field(default=None, sa_type=Json)
+    rate: float = 1.0
+    sample: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
 class JobRun(SQLModel, table=True):
