@@ -118,6 +118,45 @@ def test_the_report_says_what_was_watched(report: dict[str, Any]) -> None:
     assert report["expected_false_alarms"] == pytest.approx(12 / 91, abs=1e-4)
 
 
+@pytest.fixture(scope="module")
+def outage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen days at 20 calls an hour; on the last one calls fail from noon on."""
+    chance = random.Random(7)
+    failing = START + timedelta(days=15, hours=12)
+    records = []
+    for number in range(16 * 24 * 20):
+        moment = START + timedelta(hours=number // 20, seconds=chance.randrange(3600))
+        fails = chance.random() < (0.6 if moment >= failing else 0.02)
+        records.append(
+            {
+                "id": f"call-{number}",
+                "time": moment.isoformat(),
+                "user_id": f"user-{chance.randrange(5000)}",
+                "model": "gpt-4-0613",
+                "prompt": "Where is my parcel?",
+                "response": "" if fails else "It is on its way.",
+                "status": "error" if fails else "ok",
+                "latency_s": 1.0,
+            }
+        )
+    return write(tmp_path_factory.mktemp("log") / "outage.jsonl", records)
+
+
+def test_by_the_hour_an_outage_is_raised_within_two_hours(outage: Path) -> None:
+    done = run(str(outage), "--baseline-until", f"{START + timedelta(days=14):%Y-%m-%d}", "--block", "hour", "--json")
+    assert done.exception is None, done.output
+    report = json.loads(done.stdout)
+    assert report["block"] == "hour"
+    failing = START + timedelta(days=15, hours=12)
+    (alarm,) = [item for item in report["alarms"] if item["signal"] == "error"]
+    assert alarm["indicator"] == "errors"
+    assert alarm["lane"] == "hour"
+    assert alarm["evidence"] >= alarm["threshold"]
+    assert failing < datetime.fromisoformat(alarm["time"]) <= failing + timedelta(hours=2, minutes=15)
+    assert abs(datetime.fromisoformat(alarm["since"]) - failing) <= timedelta(hours=1)
+    assert all(datetime.fromisoformat(item["time"]) > failing for item in report["alarms"])
+
+
 def test_nothing_is_raised_while_learning(planted: Path) -> None:
     until = CHANGE + timedelta(days=3)
     done = run(str(planted), "--baseline-until", until.isoformat(), "--json")
@@ -174,7 +213,7 @@ def test_a_bad_row_ends_it_with_its_line(
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["--block", "hour"], "not available yet"),
+        (["--block", "week"], "--block"),
         (["--baseline-until", "soon"], "ISO 8601"),
         (["--baseline-until", "2026-06-01"], "ends before"),
         (["--budget", "0"], "--budget"),

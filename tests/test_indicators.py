@@ -336,10 +336,13 @@ def test_each_closed_day_is_judged_once_in_order_after_downtime(store: Store, se
     after = MONDAY + timedelta(days=20, minutes=20)
     assert run(store, settings, after - timedelta(minutes=10)) > 0
     newest = max(item.start for item in latest_verdicts(store, project, after) if item.signal == "refusal")
-    assert newest == MONDAY + timedelta(days=18)
+    assert newest == MONDAY + timedelta(days=18, hours=9), "the hour in which it began is told first"
     assert run(store, settings, after) > 0
     assert run(store, settings, after) == 0
     history = verdict_history(store, project, MONDAY, after, indicator="quality", signal="refusal", segment=WHOLE)
+    by_hour = [item for item in history if item.detail.get("lane") == "hour"]
+    assert [(item.start, item.state) for item in by_hour] == [(newest, "bad")]
+    history = [item for item in history if item not in by_hour]
     assert [item.start for item in history] == [MONDAY + timedelta(days=day) for day in range(20)]
     assert [item.state for item in history[:5]] == ["too_few"] * 5
     assert {item.state for item in history[5:18]} == {"ok"}

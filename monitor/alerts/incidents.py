@@ -28,6 +28,8 @@ _alert = table_of(tables.Alert)
 _incident = table_of(tables.Incident)
 _segment = table_of(tables.Segment)
 
+_STREAM = ("indicator", "signal", "dimension", "value")
+
 Say = Literal["opened", "worse", "resolved"]
 
 
@@ -91,18 +93,39 @@ def fold(connection: Connection, project_id: int, rows: Sequence[dict[str, Any]]
         )
     }
     touched = {row["incident_id"] for row in rows if row["incident_id"] is not None}
+    known = _streams_of(connection, project_id, candidates)
     # The best dated alerts first: those found in the shortest window, so that vague ones join them.
     homeless = [row for row in rows if row["state"] != Phase.PENDING and row["incident_id"] is None]
     for row in sorted(homeless, key=lambda row: (row["detail"]["end"] - row["detail"]["window_start"], row["since"])):
         since = from_microseconds(row["since"])
         window = (from_microseconds(row["detail"]["window_start"]), from_microseconds(row["detail"]["end"]))
-        incident_id = home(since, window, candidates)
+        # What is back while its incident is open belongs to it, whenever it came back.
+        incident_id = known.get(_stream(row)) or home(since, window, candidates)
         if incident_id is None:
             incident_id = _open(connection, project_id, since, now)
             candidates[incident_id] = since
         row["incident_id"] = incident_id
         touched.add(incident_id)
     return touched
+
+
+def _streams_of(
+    connection: Connection, project_id: int, open_incidents: Mapping[int, datetime]
+) -> dict[tuple[str, str, str, str], int]:
+    """The open incident that each stream is, or was, a part of."""
+    if not open_incidents:
+        return {}
+    rows = connection.execute(
+        select(*(_alert.c[name] for name in _STREAM), _alert.c.incident_id)
+        .where(_alert.c.project_id == project_id, _alert.c.incident_id.in_(list(open_incidents)))
+        .order_by(_alert.c.opened, _alert.c.id)
+    ).mappings()
+    return {_stream(dict(row)): row["incident_id"] for row in rows}
+
+
+def _stream(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    indicator, signal, dimension, value = (str(row[name]) for name in _STREAM)
+    return indicator, signal, dimension, value
 
 
 def refresh(

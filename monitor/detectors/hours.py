@@ -226,15 +226,15 @@ def _calm(task: Task, fleet: Fleet, end: datetime) -> list[Said]:
 
 
 def _is_over(trouble: Trouble, users: float, seen: float, usual: float, shown: float) -> bool:
-    """At least thirty users, back within what does not matter, and less than half of the change left: by a binomial
-    tail of one in a thousand, since it is asked again every hour."""
+    """At least thirty users, back within what does not matter, and less than a quarter of the change left: by a
+    binomial tail of one in a thousand, since it is asked again every hour and the change was at its largest when it alarmed."""
     if users < MIN_USERS:
         return False
     worst = trouble.value * users
     if trouble.side != UP:
         seen, usual, worst = users - seen, users - usual, users - worst
-    half = min(max((usual + worst) / 2 / users, 1e-9), 1 - 1e-9)
-    left = float(bdtr(math.floor(seen), round(users), half))
+    quarter = min(max((0.75 * usual + 0.25 * worst) / users, 1e-9), 1 - 1e-9)
+    left = float(bdtr(math.floor(seen), round(users), quarter))
     return seen <= usual + shown / 2 * users and left < CALM_RISK
 
 
