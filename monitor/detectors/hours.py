@@ -227,7 +227,8 @@ def _calm(task: Task, fleet: Fleet, end: datetime) -> list[Said]:
 
 def _is_over(trouble: Trouble, users: float, seen: float, usual: float, shown: float) -> bool:
     """At least thirty users, back within what does not matter, and less than a quarter of the change left: by a
-    binomial tail of one in a thousand, since it is asked again every hour and the change was at its largest when it alarmed."""
+    binomial tail of one in a thousand, since it is asked again every hour, and the change was at its largest when it
+    alarmed."""
     if users < MIN_USERS:
         return False
     worst = trouble.value * users
