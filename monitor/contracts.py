@@ -7,6 +7,7 @@ adding one file; nothing else is edited.
 kind            folder                     a file gives
 ==============  =========================  ====================================================
 Enricher        monitor/enrich             signals of a call, computed from the call alone
+Judge           monitor/judges             a question that a model is asked about calls
 Indicator       monitor/indicators         a verdict for every stream it applies to
 Dialect         monitor/ingest/dialects    spans out of one telemetry vocabulary
 Channel         monitor/alerts/channels    a way to tell people
@@ -108,6 +109,28 @@ def each(
         return [function(call) for call in calls]
 
     return compute
+
+
+JudgeNeed = Literal["prompt", "response", "context", "reference"]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A question that a judge model is asked about one call; what it scores becomes feedback `judge.<name>`.
+
+    `template` holds `{prompt}`, `{response}`, `{context}` and `{reference}` where these texts go; it asks for a score
+    from 0 to 1. A call that lacks one of `needs` is not judged. `labels` are names of human feedback on the same
+    question (flags or shares from 0 to 1), against which the judge is checked. More is better unless the name says
+    otherwise (`monitor.signals.feedback_signal`). Raise `version` with every change of the words: judgements of
+    different versions are kept apart.
+    """
+
+    name: str
+    version: int
+    title: str
+    template: str
+    needs: tuple[JudgeNeed, ...]
+    labels: tuple[str, ...] = ()
 
 
 State = Literal["ok", "moved", "bad", "too_few", "no_data"]
@@ -322,7 +345,7 @@ class Page:
     callbacks: Callable[[Any, Any], None] | None = None
 
 
-Plugin = TypeVar("Plugin", Enricher, Indicator, Dialect, Channel, Job, Page)
+Plugin = TypeVar("Plugin", Enricher, Judge, Indicator, Dialect, Channel, Job, Page)
 
 
 def collect(package: ModuleType, kind: type[Plugin]) -> dict[str, Plugin]:

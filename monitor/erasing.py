@@ -25,6 +25,7 @@ _FEEDBACK = table_of(tables.Feedback)
 _OF_SPANS = {
     "texts": table_of(tables.Body),
     "waiting": table_of(tables.Pending),
+    "judgements": table_of(tables.Judgement),
     "signals": table_of(tables.Enrichment),
     "spans": _SPAN,
 }
@@ -50,6 +51,7 @@ class Receipt:
     spans: int = 0
     texts: int = 0
     signals: int = 0
+    judgements: int = 0
     waiting: int = 0
     feedback: int = 0
     earliest: datetime | None = None

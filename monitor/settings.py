@@ -51,9 +51,35 @@ class Settings(BaseSettings):
         "Pairs of dimensions that are sliced together, as one+two.", ("model_family+feature",)
     )
     group_dimensions: Names = _names("Dimensions whose values are compared for fairness.", ("language", "tag.group"))
+    mention_terms: Path | None = Field(
+        None,
+        description='JSON file of terms for groups that prompts may mention, {"group": ["term", ...]}; replaces the '
+        "packaged one.",
+    )
     alarm_budget: float = Field(
         1.0, gt=0, le=1000, description="False alarms a quarter that a project accepts, over everything it watches."
     )
+    judge_url: str = Field(
+        "", description="Base address of an OpenAI-compatible endpoint that judges answers; off where empty."
+    )
+    judge_model: str = Field("", description="Model that judges.")
+    judge_key: SecretStr = Field(SecretStr(""), description="Key of the judge's endpoint.")
+    judge_signals: Names = _names("Judges that are asked; empty means all there are.")
+    judge_sample: float = Field(0.05, ge=0, le=1, description="Share of the calls that each judge is asked about.")
+    judge_budget_usd: float = Field(
+        1.0, ge=0, description="US dollars a day (UTC) that all judges of all projects together may cost."
+    )
+    judge_price_usd: float = Field(
+        10.0, ge=0, description="US dollars for a million tokens of a judge that neither own prices nor the list know."
+    )
+    judge_timeout_s: float = Field(30.0, gt=0, le=300, description="Longest wait for one answer of a judge.")
+    probe_url: str = Field(
+        "",
+        description="Base address of an OpenAI-compatible endpoint that is probed for bias; off where empty.",
+    )
+    probe_model: str = Field("", description="Model that is probed.")
+    probe_key: SecretStr = Field(SecretStr(""), description="Key of the probed endpoint.")
+    probe_budget_usd: float = Field(0.5, ge=0, description="US dollars that one week's probes may cost.")
     redaction: str = Field(
         "mask",
         pattern="^(mask|off)$",
@@ -100,6 +126,7 @@ class Settings(BaseSettings):
         "segment_tags",
         "segment_pairs",
         "group_dimensions",
+        "judge_signals",
         "redaction_kinds",
         "redaction_off_projects",
         "usage_rules",

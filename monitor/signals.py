@@ -12,6 +12,8 @@ from functools import lru_cache
 from monitor.contracts import Direction, Enricher, Kind, Signal, collect
 
 FEEDBACK_PREFIX = "feedback."
+JUDGE_GAP_PREFIX = "judge_gap."
+"""Label less score of a judge: a change either way says that the judge, or who labels, has changed."""
 
 # Words in the name of a feedback that say that more of it is worse; anything else that is said of an answer praises it.
 _WORSE_WHEN_MORE = (
@@ -61,7 +63,7 @@ def feedback_signal(name: str, kind: Kind) -> Signal:
     bare = name.removeprefix(FEEDBACK_PREFIX)
     title = bare.replace("_", " ").replace(".", " ").strip().capitalize() or "Feedback"
     good: Direction | None = None
-    if kind in (Kind.FLAG, Kind.NUMBER):
+    if kind in (Kind.FLAG, Kind.NUMBER) and not bare.startswith(JUDGE_GAP_PREFIX):
         good = "down" if any(word in bare.lower() for word in _WORSE_WHEN_MORE) else "up"
     return Signal(
         name=FEEDBACK_PREFIX + bare,

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from monitor.clock import BlockLength, block_start
-from monitor.contracts import Kind, Segment, Signal, SignalValue
+from monitor.contracts import Kind, Segment, Signal
 from monitor.errors import InputError
+from monitor.fairness.values import values_of
 from monitor.profiles.calls import read_calls
 from monitor.profiles.segments import dimensions
 from monitor.settings import Settings
@@ -25,7 +26,6 @@ from monitor.store import Store
 
 MAX_CALLS = 500_000
 ADJUSTED_FOR = ("feature", "language")
-EVERY_CALL = "calls"
 _DAY = timedelta(days=1)
 _LEAST_IN_CELL = 5
 _MIX_APART = 0.1
@@ -146,23 +146,6 @@ def trial_of_calls(calls: Iterable[Call], *, dimension: str, first: str, second:
         if call.variant in (first, second):
             sums.add(call)
     return _judged(sums, dimension, first, second)
-
-
-def values_of(
-    signals: Mapping[str, SignalValue], said: Iterable[tuple[str, Kind, SignalValue]]
-) -> dict[str, tuple[Kind, float]]:
-    """Flags and numbers of a call and of the feedback on it; several of one name are averaged."""
-    kinds = {name: signal.kind for name, signal in registry().items()}
-    found: dict[str, tuple[Kind, float]] = {}
-    for name, value in signals.items():
-        kind = kinds.get(name)
-        if kind in (Kind.FLAG, Kind.NUMBER) and isinstance(value, bool | int | float) and name != EVERY_CALL:
-            found[name] = (kind, float(value))
-    several: dict[tuple[str, Kind], list[float]] = defaultdict(list)
-    for name, kind, value in said:
-        if kind in (Kind.FLAG, Kind.NUMBER) and isinstance(value, bool | int | float):
-            several[name, kind].append(float(value))
-    return found | {name: (kind, sum(given) / len(given)) for (name, kind), given in several.items()}
 
 
 def _judged(sums: _Sums, dimension: str, first: str, second: str) -> Trial:

@@ -83,7 +83,8 @@ def _calls(file: Path, dimension: str, timezone: tzinfo | None) -> Iterator[Call
     from monitor.profiles.segments import dimension_values, dimensions
     from monitor.records import Span
     from monitor.settings import Settings
-    from monitor.trials import ADJUSTED_FOR, Call, values_of
+    from monitor.fairness.values import values_of
+    from monitor.trials import ADJUSTED_FOR, Call
 
     settings = Settings()
     if dimension not in dimensions(settings) and not dimension.startswith("tag."):

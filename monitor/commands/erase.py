@@ -62,7 +62,8 @@ def command(  # noqa: PLR0917 - click passes them by name
         "by": next(iter(chosen)),
         "time": now,
         "erased": {
-            part: getattr(receipt, part) for part in ("traces", "spans", "texts", "signals", "waiting", "feedback")
+            part: getattr(receipt, part)
+            for part in ("traces", "spans", "texts", "signals", "judgements", "waiting", "feedback")
         },
         "from": receipt.earliest,
         "to": receipt.latest,

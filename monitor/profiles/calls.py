@@ -55,8 +55,12 @@ def read_calls(
     *,
     dimensions: Sequence[str],
     known: Mapping[str, set[str]],
+    condition: Any = None,
 ) -> BlockCalls:
-    """All enriched calls that began in [start, end). `known` are the segment values admitted so far; it grows."""
+    """All enriched calls that began in [start, end), or those of a condition on spans.
+
+    `known` are the segment values admitted so far; it grows.
+    """
     columns = (
         _SPAN.c.id,
         _SPAN.c.time,
@@ -77,6 +81,8 @@ def read_calls(
         .join(_ENRICHMENT, and_(_ENRICHMENT.c.project_id == _SPAN.c.project_id, _ENRICHMENT.c.id == _SPAN.c.id))
         .order_by(_SPAN.c.id)
     )
+    if condition is not None:
+        statement = statement.where(condition)
     feedback, stale = _feedback(connection, project_id, start, end)
     users: list[bytes] = []
     times: list[int] = []
