@@ -254,6 +254,17 @@ def test_scheduler_survives_a_store_that_is_away(
 
 def test_every_packaged_job_is_found_in_the_order_of_the_river() -> None:
     names = [job.name for job in jobs.all_jobs()]
-    assert names == ["enrich", "profiles", "indicators", "alerts", "summary", "deliver", "backtests", "housekeeping"]
+    assert names == [
+        "enrich",
+        "profiles",
+        "indicators",
+        "fairness",
+        "alerts",
+        "judge",
+        "summary",
+        "deliver",
+        "backtests",
+        "housekeeping",
+    ]
     with pytest.raises(NotFound, match="'nothing'; there are enrich, profiles"):
         jobs.named("nothing")

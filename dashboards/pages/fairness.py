@@ -10,8 +10,10 @@ from dash import html
 
 from dashboards import cards, family, streams
 from dashboards.filters import Request
+from dashboards.scans import scan_section
 from monitor import wording
 from monitor.contracts import Kind, Page, Segment, Signal
+from monitor.queries.fairness import newest_scan
 from monitor.queries.options import segments
 from monitor.queries.usage import Usage, usage_by
 from monitor.queries.verdicts import VerdictRecord, latest_verdicts
@@ -38,6 +40,7 @@ def layout(request: Request) -> Any:
             cards.heading(
                 "Fairness", "Is any group served worse than all others: by how much, or is that simply not known yet?"
             ),
+            scan_section(request, newest_scan(request.store, request.project_id, min(request.end, request.now))),
             _gaps(request, found, signals),
             *(
                 _dimension(
@@ -77,13 +80,14 @@ def _gaps(request: Request, found: Sequence[VerdictRecord], signals: Mapping[str
     )
     if not found:
         return cards.section(
-            "Gaps",
+            "Watched from day to day",
             cards.nothing("No group has been compared yet; the first comparison comes after the first full day."),
         )
     if not gaps:
         state, text = ("ok", "No gap found") if close else ("too_few", "Not known yet")
         return cards.section(
-            "Gaps", cards.card(html.P([cards.badge(state, text), html.Span(f" {counts}")], className="all-clear"))
+            "Watched from day to day",
+            cards.card(html.P([cards.badge(state, text), html.Span(f" {counts}")], className="all-clear")),
         )
     items = [
         html.Li(
@@ -95,7 +99,7 @@ def _gaps(request: Request, found: Sequence[VerdictRecord], signals: Mapping[str
         )
         for verdict in gaps
     ]
-    return cards.section("Gaps", cards.card(html.Ul(items, className="notes")), cards.note(counts))
+    return cards.section("Watched from day to day", cards.card(html.Ul(items, className="notes")), cards.note(counts))
 
 
 def _sentence(verdict: VerdictRecord, signal: Signal) -> str:
@@ -242,7 +246,11 @@ def _rules(request: Request) -> Any:
         "and the language in which it is written.",
         f"Compared are: {names or 'no groups'} (MONITOR_GROUP_DIMENSIONS). Each group is compared with all others, "
         "not with the best one.",
-        "Each user counts once in a day, however much they ask.",
+        "In the weekly scan each user counts once, however much they ask, and like is compared with like: the same mix "
+        "of features, models and languages. The raw gap stands beside it; where they differ, the mix makes the rest.",
+        "The watch from day to day, which may raise an alarm, counts a user once a day and takes the gap as it is.",
+        "What prompts mention is a word list (MONITOR_MENTION_TERMS), read in a sample of the prompts; it says what a "
+        "prompt is about, never who wrote it.",
         f"Figures of groups with fewer than {SUPPRESSED_BELOW} users are not shown, for their privacy; a verdict takes "
         "more than that, and where there are too few it says how many are missing.",
         "Gap: different beyond chance and large enough to matter. No relevant gap: the interval leaves no room for one "

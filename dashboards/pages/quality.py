@@ -10,6 +10,7 @@ from dash import html
 from dashboards import cards, family, texts
 from dashboards.call_list import feedback_text
 from dashboards.filters import Request
+from dashboards.judges import judges_section
 from monitor import wording
 from monitor.contracts import Kind, Page, Signal
 from monitor.queries.calls import FeedbackNote
@@ -32,6 +33,7 @@ def layout(request: Request) -> Any:
             ),
             cards.section("What changed", family.judged(request, family.verdicts_of(request, ["quality"]), "quality")),
             cards.section("Feedback", *_feedback(request, found)),
+            judges_section(request),
             _answers(request),
             _comments(request),
         ]

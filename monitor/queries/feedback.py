@@ -20,6 +20,7 @@ from monitor.store import Store, table_of
 
 _PROFILE = table_of(tables.Profile)
 COMMENTS = 50
+JUDGE_ANNOTATOR = "judge:"
 _STEP = 500
 _SCAN = 20_000
 _NAMES_CAP = 200
@@ -125,6 +126,9 @@ def _said(project_id: int, start: datetime, end: datetime, name: str, *, before:
     ]
     if name:
         clauses.append(FEEDBACK.c.name == name)
+    else:  # the reasons of judges would bury what people write; they stand with their calls
+        own = or_(FEEDBACK.c.annotator_id.is_(None), FEEDBACK.c.annotator_id.not_like(f"{JUDGE_ANNOTATOR}%"))
+        clauses.append(own)
     if before:
         clauses.append(FEEDBACK.c.time <= before[0])
         clauses.append(or_(FEEDBACK.c.time < before[0], FEEDBACK.c.id < before[1]))
