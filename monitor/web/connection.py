@@ -11,6 +11,7 @@ from typing import Any
 import httptools
 
 MAX_HEAD_BYTES = 64 * 1024
+MAX_HEADERS = 200
 READ_BYTES = 128 * 1024
 
 # How long a thread waits for bytes of a connection that it has just answered, and how long one look at a full line is.
@@ -89,7 +90,7 @@ class Connection:
         self._room = room
         self._parser: Any = httptools.HttpRequestParser(self)
         self._request = Request()
-        self._chunks: list[bytes] = []
+        self._body = bytearray()
         self._size = self._dropped = self._head = 0
         self._in_body = self._in_request = False
 
@@ -97,6 +98,16 @@ class Connection:
     def unfinished(self) -> bool:
         """True in the middle of a request."""
         return self._in_request
+
+    @property
+    def since(self) -> float:
+        """When the unfinished request began, or without one: when something came or went last."""
+        return self.began if self._in_request else self.active
+
+    @property
+    def received(self) -> int:
+        """Bytes of the unfinished request's body so far."""
+        return self._size + self._dropped
 
     @property
     def in_head(self) -> bool:
@@ -117,8 +128,8 @@ class Connection:
             return True
         if not self._in_request:
             self.began = moment
-        if not self._in_body:
-            self._head += len(data)
+        # What is neither body nor the end of a request: heads, sizes of chunks, what follows the last of them.
+        self._head += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -127,8 +138,10 @@ class Connection:
                 self.ready[-1].keep_alive = False
         except (httptools.HttpParserError, ValueError):
             self.fault = self.fault or Fault(400, "The request is not valid HTTP.")
-        if self.in_head and self._head > MAX_HEAD_BYTES:
+        if self._in_request and self._head > MAX_HEAD_BYTES:
             self.fault = Fault(431, f"The headers are longer than {MAX_HEAD_BYTES} bytes.")
+        elif self.in_head and len(self._request.headers) > MAX_HEADERS:
+            self.fault = Fault(431, f"There are more than {MAX_HEADERS} headers.")
         return True
 
     def discard(self) -> None:
@@ -165,12 +178,13 @@ class Connection:
     def _drop(self) -> None:
         self._room.give(self._size)
         self._size = 0
-        self._chunks = []
+        self._request.body = b""
+        self._body = bytearray()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self._request = Request()
-        self._chunks, self._size, self._dropped = [], 0, 0
+        self._body, self._size, self._dropped = bytearray(), 0, 0
         self._in_request, self._in_body = True, False
 
     def on_url(self, part: bytes) -> None:
@@ -201,11 +215,16 @@ class Connection:
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
+        self._head = 0
         if self._size + self._dropped + len(part) > self._max_body:
             self.fault = self._request.fault = TOO_LARGE
         elif self._request.fault is None:
             if self._room.take(len(part)):
-                self._chunks.append(part)
+                # Mostly a body is one piece; many small ones must not take more than their bytes.
+                if self._size:
+                    self._body += part
+                else:
+                    self._request.body = part
                 self._size += len(part)
                 return
             self._request.fault = NO_ROOM
@@ -216,7 +235,8 @@ class Connection:
         """The request is whole."""
         if self._request.fault is TOO_LARGE:
             self.fault = None  # it went by whole, so what follows it can be read
-        self._request.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks, self._size = [], 0
+        if self._body:
+            self._request.body += self._body
+        self._body, self._size, self._head = bytearray(), 0, 0
         self._in_request = self._in_body = False
         self.ready.append(self._request)

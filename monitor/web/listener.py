@@ -8,6 +8,7 @@ same connection before it gives the connection back: busy senders are served wit
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import logging
 import os
@@ -22,7 +23,7 @@ from typing import Any
 
 from monitor.errors import InputError, describe
 from monitor.settings import Settings
-from monitor.web.connection import Connection, Fault, Request, Room
+from monitor.web.connection import MOMENT, Connection, Fault, Request, Room
 from monitor.web.exchange import Answer, environment, refusal
 from monitor.web.gate import need_of
 from monitor.web.lanes import Lane
@@ -44,6 +45,10 @@ _HEAD_SECONDS = 30
 _SILENT_SECONDS = 30
 _UNREAD_SECONDS = 60
 _LINGER_SECONDS = 2
+# A body has to come this fast after its first seconds; those who send a byte now and then hold a place for nothing.
+_SLOWEST_BYTES_A_SECOND = 500
+# Where all places are taken, one who has asked nothing, or has not finished asking, for so long makes room.
+_PLACE_SECONDS = 2.0
 # Seconds between looks at clocks, and how long open requests may take when the end has come.
 _LOOK_UP = 0.5
 _PATIENCE = 15.0
@@ -89,6 +94,7 @@ class Listener:
         previous = {}
         if threading.current_thread() is threading.main_thread():
             previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        _allow_files(4 * _CONNECTIONS)
         # What stands now stays as long as the process: looking through it for garbage took 80 ms each time.
         gc.collect()
         gc.freeze()
@@ -159,15 +165,29 @@ class Listener:
     def _accept(self, bound: Any, moment: float) -> None:
         try:
             channel, address = bound.accept()
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE) and not self._made_room(moment):
+                time.sleep(MOMENT)
             return
         peer = str(address[0])
         connection = Connection(channel, peer, self._max_body, self._room, moment)
         self._connections.add(connection)
-        if len(self._connections) > _CONNECTIONS:
+        if len(self._connections) > _CONNECTIONS and not self._made_room(moment):
             self._refuse(connection, _CROWDED)
         else:
             self._watch(connection)
+
+    def _made_room(self, moment: float) -> bool:
+        """Ends the connection that has been the longest without a request, or without the rest of one."""
+        waiting = [one for one in self._watched if not (one.outgoing or one.lingers)]
+        longest = min(waiting, key=lambda one: (one.unfinished, one.since), default=None)
+        if longest is None or moment - longest.since < _PLACE_SECONDS:
+            return False
+        if longest.unfinished:
+            self._refuse(longest, _LATE)
+        else:
+            self._forget(longest)
+        return True
 
     def _watch(self, connection: Connection) -> None:
         events = selectors.EVENT_WRITE if connection.outgoing else selectors.EVENT_READ
@@ -252,7 +272,7 @@ class Listener:
                 if silent > _UNREAD_SECONDS:
                     self._forget(connection)
             elif connection.unfinished:
-                if silent > _SILENT_SECONDS or (connection.in_head and moment - connection.began > _HEAD_SECONDS):
+                if silent > _SILENT_SECONDS or _too_slow(connection, moment - connection.began):
                     self._refuse(connection, _LATE)
             elif silent > _IDLE_SECONDS:
                 self._forget(connection)
@@ -290,6 +310,10 @@ class Listener:
             try:
                 self._answer(connection, request)
             except OSError:
+                connection.closes = True
+            except Exception as error:
+                # Part of the answer may be on the line already: there is nothing left to say.
+                log.error("an answer failed: %s", describe(error))
                 connection.closes = True
             connection.release(request)
             if connection.closes or connection.outgoing:
@@ -344,6 +368,24 @@ class Listener:
         while data := connection.send(data):
             if time.monotonic() > end:
                 raise TimeoutError("nobody reads the answer")
+
+
+def _allow_files(wanted: int) -> None:
+    """Lets this process have so many connections and files open, as far as it may decide that."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _too_slow(connection: Connection, seconds: float) -> bool:
+    """True where an unfinished request has taken longer than what has come of it explains."""
+    return seconds > _HEAD_SECONDS + (0 if connection.in_head else connection.received / _SLOWEST_BYTES_A_SECOND)
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:
