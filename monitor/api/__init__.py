@@ -21,12 +21,13 @@ from flask import Blueprint, Response
 
 from monitor.api import answers
 from monitor.api.docs import docs_page
+from monitor.api.evaluations import judge_answers
 from monitor.api.exposition import exposition
 from monitor.api.openapi import PLAIN, ROUTES, Route, description
-from monitor.clock import BlockLength, now
+from monitor.clock import BlockLength, from_microseconds, now, to_microseconds
 from monitor.contracts import WHOLE
 from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge, describe
-from monitor.queries import listing, options
+from monitor.queries import fairness, listing, options
 from monitor.queries.alerts import incident
 from monitor.queries.calls import find_calls
 from monitor.queries.conditions import CallFilter, parse_conditions
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 Values = dict[str, Any]
 
 COSTS_BY_DEFAULT = timedelta(days=56)
+JUDGED_BY_DEFAULT = timedelta(days=28)
 _encoder = msgspec.json.Encoder()
 
 
@@ -304,6 +306,22 @@ def _profiles(reader: Reader, values: Values) -> Any:
     return _page(rows, limit, answers.of_profile, lambda row: row.key)
 
 
+def _fairness(reader: Reader, values: Values) -> Any:
+    limit, after = values["limit"], _key(values["after"], int)
+    before = from_microseconds(after[0]) if after else values["to"]
+    rows = fairness.scans(reader.store, reader.project(values), before=before, limit=limit + 1)
+    return _page(rows, limit, lambda row: row, lambda row: (to_microseconds(row.start),))
+
+
+def _judges(reader: Reader, values: Values) -> Any:
+    moment = now()
+    end = values["to"] or moment
+    start = values["from"] or end - JUDGED_BY_DEFAULT
+    project_id = reader.project(values)
+    found = judge_answers(reader.store, reader.settings, project_id, start=start, end=end, now=moment)
+    return answers.Listing(items=found)
+
+
 def _healthz(_reader: Reader, _values: Values) -> Any:
     return answers.Health("ok")
 
@@ -350,6 +368,8 @@ HANDLERS: dict[str, Callable[[Reader, Values], Any]] = {
     "trace": _trace,
     "costs": _costs,
     "profiles": _profiles,
+    "fairness": _fairness,
+    "judges": _judges,
     "healthz": _healthz,
     "readyz": _readyz,
     "metrics": _metrics,

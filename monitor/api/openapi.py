@@ -11,11 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 import monitor
-from monitor.api import answers
+from monitor.api import answers, evaluations
 from monitor.api.posts import POSTS, post_operation
 from monitor.contracts import Segment
 from monitor.errors import InputError
 from monitor.links import parse_segment
+from monitor.queries.fairness import Scan
 
 MAX_LIMIT = 500
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
@@ -230,6 +231,20 @@ ROUTES = (
         "Profiles: what each signal looked like in each block and segment, the oldest first.",
         answers.Listing[answers.ProfileAnswer],
         (*_PAGE, SEGMENT, SIGNAL, BLOCK),
+    ),
+    Route(
+        "/api/v1/fairness",
+        "fairness",
+        "Weekly scans for unfairness, the newest first: every group against all others, users counted once.",
+        answers.Listing[Scan],
+        (PROJECT, TO, AFTER, LIMIT),
+    ),
+    Route(
+        "/api/v1/judges",
+        "judges",
+        "Judge models: coverage, backlog, failures, cost, and agreement with people. By default over the last 28 days.",
+        answers.Listing[evaluations.JudgeAnswer],
+        (PROJECT, FROM, TO),
     ),
     Route("/healthz", "healthz", "The process is alive.", answers.Health),
     Route(
