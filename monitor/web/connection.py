@@ -12,6 +12,9 @@ import httptools
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 200
+# Chunks of a body after which they have to be of some size on average: each costs the time of a thousand bytes.
+MANY_PIECES = 10_000
+LEAST_PIECE_BYTES = 64
 READ_BYTES = 128 * 1024
 
 # How long a thread waits for bytes of a connection that it has just answered, and how long one look at a full line is.
@@ -27,6 +30,8 @@ class Fault:
     retry_after: int = 0
 
 
+TOO_MANY_HEADERS = Fault(431, f"There are more than {MAX_HEADERS} headers.")
+TOO_MANY_PIECES = Fault(400, "The body comes in too many small chunks.")
 TOO_LARGE = Fault(413, "The body is larger than this server takes.")
 NO_ROOM = Fault(429, "Too much is being received already; send again a little later.", 1)
 
@@ -91,7 +96,7 @@ class Connection:
         self._parser: Any = httptools.HttpRequestParser(self)
         self._request = Request()
         self._body = bytearray()
-        self._size = self._dropped = self._head = 0
+        self._size = self._dropped = self._head = self._pieces = 0
         self._in_body = self._in_request = False
 
     @property
@@ -140,8 +145,6 @@ class Connection:
             self.fault = self.fault or Fault(400, "The request is not valid HTTP.")
         if self._in_request and self._head > MAX_HEAD_BYTES:
             self.fault = Fault(431, f"The headers are longer than {MAX_HEAD_BYTES} bytes.")
-        elif self.in_head and len(self._request.headers) > MAX_HEADERS:
-            self.fault = Fault(431, f"There are more than {MAX_HEADERS} headers.")
         return True
 
     def discard(self) -> None:
@@ -184,7 +187,7 @@ class Connection:
     def on_message_begin(self) -> None:
         """A request begins."""
         self._request = Request()
-        self._body, self._size, self._dropped = bytearray(), 0, 0
+        self._body, self._size, self._dropped, self._pieces = bytearray(), 0, 0, 0
         self._in_request, self._in_body = True, False
 
     def on_url(self, part: bytes) -> None:
@@ -193,8 +196,12 @@ class Connection:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; what follows a body is left out."""
-        if not self._in_body:
+        if self._in_body:
+            return
+        if len(self._request.headers) < MAX_HEADERS:
             self._request.headers.append((name, value))
+        else:
+            self.fault = self._request.fault = TOO_MANY_HEADERS
 
     def on_headers_complete(self) -> None:
         """The body begins."""
@@ -216,8 +223,12 @@ class Connection:
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
         self._head = 0
-        if self._size + self._dropped + len(part) > self._max_body:
+        self._pieces += 1
+        so_far = self._size + self._dropped + len(part)
+        if so_far > self._max_body:
             self.fault = self._request.fault = TOO_LARGE
+        elif self._pieces > MANY_PIECES and so_far < self._pieces * LEAST_PIECE_BYTES:
+            self.fault = self._request.fault = TOO_MANY_PIECES
         elif self._request.fault is None:
             if self._room.take(len(part)):
                 # Mostly a body is one piece; many small ones must not take more than their bytes.
