@@ -109,8 +109,10 @@ def test_the_senders_figure_is_kept_beside_the_list_price() -> None:
     span = recorded(model=SONNET, input_tokens=1_000, output_tokens=0, cost_usd=0.004)
     found = enrich_span(span, Settings())
     assert (found["cost_usd"], found["cost_source"]) == (0.004, "sender")
-    assert found["cost_gap_usd"] == pytest.approx(0.001)
-    assert "cost_gap_usd" not in enrich_span(recorded(model="nobody-sells-it", cost_usd=1, prompt="?"), Settings())
+    assert found["cost_gap"] == pytest.approx(0.35)
+    near = recorded(model=SONNET, input_tokens=1_000, output_tokens=0, cost_usd=0.003001)
+    assert enrich_span(near, Settings())["cost_gap"] == 0
+    assert "cost_gap" not in enrich_span(recorded(model="nobody-sells-it", cost_usd=1, prompt="?"), Settings())
 
 
 def test_own_prices_know_tiers_and_long_requests(tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def _table(request: Request, parts: Sequence[Usage], dimension: str, title: str)
             ),
         )
     whole = sum(part.total.calls for part in parts)
-    has_gap = any(part.total.gap_usd is not None for part in parts)
+    has_gap = any(part.total.cost_gap is not None for part in parts)
     has_saved = any(part.total.saved_usd for part in parts)
     rows = []
     for part in parts:
@@ -304,7 +304,7 @@ def _table(request: Request, parts: Sequence[Usage], dimension: str, title: str)
             ]
         )
     head = [title, "Calls", "Share", "Failed", "Tokens per call", "Cost", "Cost per call", "Price unknown"]
-    head += ["Sender less list price"] * has_gap + ["Saved by cache"] * has_saved
+    head += ["Sender over list price"] * has_gap + ["Saved by cache"] * has_saved
     return cards.section(
         f"By {title.lower()}", cards.table(head, rows, caption=f"Usage by {title.lower()}", numeric=range(1, len(head)))
     )
@@ -357,10 +357,9 @@ def _cost_detail(total: UsagePoint) -> str:
 
 def _gap(total: UsagePoint) -> str:
     """The senders' figures against list prices."""
-    if total.gap_usd is None:
+    if total.cost_gap is None:
         return wording.MISSING
-    sign = "+" if total.gap_usd > 0 else ""
-    return f"{sign}{wording.money(total.gap_usd)}"
+    return "as the list" if abs(total.cost_gap) < 0.005 else f"{total.cost_gap:+.0%}".replace("-", wording.MINUS)
 
 
 def _money(value: float | None) -> str:

@@ -20,6 +20,7 @@ _HIT_NAMES = (
     "gptcache.hit",
     "response_cache.hit",
 )
+_GAP_STEP = 0.05
 _HIT = frozenset(("true", "1", "hit", "yes"))
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def _one(call: Span, own: PriceList) -> dict[str, SignalValue]:
             values["saved_usd"] = round(reckoned, 12)
     elif call.cost_usd is not None and call.cost_usd >= 0:
         values |= {"cost_source": "sender", "cost_usd": round(call.cost_usd, 12)}
-        if reckoned is not None:
-            values["cost_gap_usd"] = round(call.cost_usd - reckoned, 12)
+        if reckoned:
+            values["cost_gap"] = round(_steps(call.cost_usd / reckoned - 1), 2)
     else:
         values["cost_source"] = source
         if reckoned is not None:
@@ -51,6 +52,11 @@ def _one(call: Span, own: PriceList) -> dict[str, SignalValue]:
     if call.tokens.input_cache_read is not None and total:
         values["cached_share"] = round(call.tokens.input_cache_read / total, 4)
     return values
+
+
+def _steps(share: float) -> float:
+    """In steps of five points: what rounding of prices and counts does is no gap."""
+    return round(share / _GAP_STEP) * _GAP_STEP
 
 
 def is_cache_hit(call: Span) -> bool:
@@ -109,14 +115,15 @@ cost = Enricher(
             misleads="A share of none means that the cost shown is too low.",
         ),
         Signal(
-            "cost_gap_usd",
+            "cost_gap",
             Kind.NUMBER,
-            "Sender's cost less list price",
-            "US dollars by which the sender's figure is above tokens times price, of calls that have both.",
+            "Sender's cost over list price",
+            "By what part the sender's figure is above tokens times price (0.5 is half as much again), of calls that "
+            "have both; in steps of five points.",
             family="cost",
-            unit="$",
             good="down",
             relevant=0.5,
+            weight=0.3,
             misleads="Discounts, batches and other price lists make a gap that is no mistake; a steady factor of two "
             "usually is cached tokens counted twice.",
         ),
@@ -129,6 +136,7 @@ cost = Enricher(
             unit="$",
             good="up",
             relevant=0.5,
+            weight=0.3,
             misleads="Only calls that say they were hits and have token counts and a known price have it.",
         ),
         Signal(

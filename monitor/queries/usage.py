@@ -21,7 +21,7 @@ from monitor.store import Store, table_of
 
 _PROFILE = table_of(tables.Profile)
 _SEGMENT = table_of(tables.Segment)
-_SCALARS = ("calls", "error", "input_tokens", "output_tokens", "cost_usd", "cost_gap_usd", "saved_usd")
+_SCALARS = ("calls", "error", "input_tokens", "output_tokens", "cost_usd", "cost_gap", "saved_usd")
 _LATENCY = "latency_s"
 _FIRST_TOKEN = "time_to_first_token_s"  # noqa: S105 - not a password
 PAIR_SEPARATOR = " + "
@@ -45,8 +45,8 @@ class Quantiles:
 class UsagePoint:
     """One block, or the sum of several. Sums that nobody reported are None, never 0.
 
-    `gap_usd` is the senders' cost less tokens times price, over the `compared` calls that have both; `saved_usd` is
-    what calls would have cost that the application answered from its own cache.
+    `cost_gap` is by what part the senders' figures are above tokens times price, on the mean of the `compared` calls
+    that have both; `saved_usd` is what calls would have cost that the application answered from its own cache.
     """
 
     start: datetime
@@ -59,7 +59,7 @@ class UsagePoint:
     priced: int
     latency: Quantiles
     first_token: Quantiles
-    gap_usd: float | None = None
+    cost_gap: float | None = None
     compared: int = 0
     saved_usd: float | None = None
 
@@ -213,8 +213,8 @@ def _point(start: datetime, rows: Mapping[str, Any], profiles: dict[str, list[Pr
         output_tokens=_sum_of(rows.get("output_tokens")),
         cost_usd=_sum_of(cost),
         priced=cost.n if cost else 0,
-        gap_usd=_sum_of(rows.get("cost_gap_usd")),
-        compared=rows["cost_gap_usd"].n if "cost_gap_usd" in rows else 0,
+        cost_gap=_mean_of(rows.get("cost_gap")),
+        compared=rows["cost_gap"].n if "cost_gap" in rows else 0,
         saved_usd=_sum_of(rows.get("saved_usd")),
         latency=quantiles.get(_LATENCY, Quantiles()),
         first_token=quantiles.get(_FIRST_TOKEN, Quantiles()),
@@ -223,6 +223,7 @@ def _point(start: datetime, rows: Mapping[str, Any], profiles: dict[str, list[Pr
 
 def _total(start: datetime, points: Sequence[UsagePoint], profiles: Mapping[str, list[Profile]]) -> UsagePoint:
     latency, first_token = (Quantiles.of(merge(profiles[name], Kind.NUMBER)) for name in (_LATENCY, _FIRST_TOKEN))
+    compared = sum(point.compared for point in points)
     return UsagePoint(
         start=start,
         calls=sum(point.calls for point in points),
@@ -232,8 +233,8 @@ def _total(start: datetime, points: Sequence[UsagePoint], profiles: Mapping[str,
         output_tokens=_added(point.output_tokens for point in points),
         cost_usd=_added(point.cost_usd for point in points),
         priced=sum(point.priced for point in points),
-        gap_usd=_added(point.gap_usd for point in points),
-        compared=sum(point.compared for point in points),
+        cost_gap=sum((point.cost_gap or 0.0) * point.compared for point in points) / compared if compared else None,
+        compared=compared,
         saved_usd=_added(point.saved_usd for point in points),
         latency=latency,
         first_token=first_token,
@@ -242,6 +243,10 @@ def _total(start: datetime, points: Sequence[UsagePoint], profiles: Mapping[str,
 
 def _sum_of(row: Any) -> float | None:
     return None if row is None or not row.n else float(row.total or 0.0)
+
+
+def _mean_of(row: Any) -> float | None:
+    return None if row is None or not row.n else float(row.total or 0.0) / row.n
 
 
 def _added(values: Iterable[Any]) -> Any:

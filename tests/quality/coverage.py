@@ -72,7 +72,7 @@ MEASURED_AS = {
 
 COUNTED = (
     "calls", "error", "latency_s", "time_to_first_token_s", "input_tokens", "output_tokens", "finish_reason",
-    "cost_usd", "cost_source", "cost_gap_usd", "saved_usd", "cached_share", "prompt_characters",
+    "cost_usd", "cost_source", "cost_gap", "saved_usd", "cached_share", "prompt_characters",
     "response_characters", "response_words", "empty_response", "readability",
 )  # fmt: skip
 """What is reported by senders or counted: there is nothing to be wrong about but what the sender says."""
