@@ -78,7 +78,7 @@ def _trust(book: Ledger) -> Any:
     marked = wording.plural(book.marked_false, "incident")
     figures = (
         f"{marked} of the last quarter {'was' if book.marked_false == 1 else 'were'} marked false; at most "
-        f"{wording.number(book.spent)} {'is' if book.spent == 1 else 'are'} expected."
+        f"{_alarms(book.spent)} {'is' if book.spent == 1 else 'are'} expected."
     )
     if book.is_suspicious:
         told = cards.badge("bad", "An assumption looks broken")
@@ -95,8 +95,8 @@ def _trust(book: Ledger) -> Any:
 
 def _what_is_remarkable() -> str:
     return (
-        "Streams whose last two days are unusual without being enough for an alarm. At most "
-        f"{wording.percent(FALSE_DISCOVERIES)} of those listed are there by chance. This list is never mailed."
+        "Streams whose last two days are unusual without being enough for an alarm. At most one in "
+        f"{wording.count(1 / FALSE_DISCOVERIES)} of those listed is there by chance. This list is never mailed."
     )
 
 

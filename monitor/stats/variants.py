@@ -83,7 +83,7 @@ def compare_variants(
 
 
 def _decided(low: float, high: float, relevant: float, good: Literal["up", "down"] | None) -> Decision:
-    if -relevant < low and high < relevant:
+    if -relevant <= low and high <= relevant:
         return "same"
     if low <= 0 <= high:
         return "undecided"

@@ -1,0 +1,303 @@
+"""Back-test: what would have been alarmed on this project's own past, with a budget of your choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import Input, Output, State, dcc, html, no_update
+
+from dashboards import cards, incidents, streams
+from dashboards.filters import Request
+from monitor import clock, wording
+from monitor.contracts import Kind, Page, Segment
+from monitor.errors import MonitorError
+from monitor.queries import alerts, backtests
+from monitor.queries.alerts import IncidentRecord
+from monitor.queries.backtests import Standing
+from monitor.signals import describe
+
+_WEEKS = (4, 8, 12, 26)
+_MOST_ALARMS = 200
+_ASK_AGAIN_MS = 3000
+_LANES = {"hour": "hours", "day": "days"}
+
+
+def layout(request: Request) -> Any:
+    """The page."""
+    standing = backtests.standing(request.store, request.project_id)
+    return html.Div(
+        [
+            cards.heading(
+                "Back-test",
+                "Had the monitor watched with this budget: what would it have raised on your own past?",
+            ),
+            _form(request, standing),
+            html.Div(_progress(standing, request.now), id="backtest-progress"),
+            dcc.Interval(
+                id="backtest-again", interval=_ASK_AGAIN_MS, disabled=not _is_under_way(standing, request.now)
+            ),
+            html.Div(_result(request, standing), id="backtest-result"),
+        ]
+    )
+
+
+def _is_under_way(standing: Standing | None, now: datetime) -> bool:
+    return standing is not None and standing.is_under_way(now)
+
+
+def _form(request: Request, standing: Standing | None) -> Any:
+    weeks = standing.wanted.weeks if standing else 12
+    choices = sorted({*_WEEKS, weeks})
+    return html.Div(
+        [
+            dmc.NumberInput(
+                id="backtest-budget",
+                label="False alarms accepted a quarter",
+                size="xs",
+                min=0.1,
+                max=100,
+                step=0.5,
+                decimalScale=2,
+                value=standing.wanted.budget if standing else request.settings.alarm_budget,
+                hideControls=True,
+            ),
+            dmc.Select(
+                id="backtest-weeks",
+                label="Replayed",
+                size="xs",
+                data=[{"value": str(number), "label": f"newest {number} weeks"} for number in choices],
+                value=str(weeks),
+                allowDeselect=False,
+            ),
+            dmc.Select(
+                id="backtest-block",
+                label="Watching",
+                size="xs",
+                data=[
+                    {"value": "day", "label": "closed days (quicker)"},
+                    {"value": "hour", "label": "closed hours, as live"},
+                ],
+                value=standing.wanted.block if standing else "day",
+                allowDeselect=False,
+            ),
+            dmc.Button(
+                "Replay",
+                id="backtest-go",
+                size="xs",
+                variant="light",
+                disabled=_is_under_way(standing, request.now),
+            ),
+        ],
+        className="explorer-form",
+        role="form",
+        **cards.aria(label="What to replay"),
+    )
+
+
+def _progress(standing: Standing | None, now: datetime) -> Any:
+    """What is under way, or how it failed; nothing where it ended well."""
+    if standing is None or standing.state == "done":
+        return None
+    if standing.state == "failed":
+        return html.P(f"The newest back-test failed: {wording.shortened(standing.note, 300)}", className="notice")
+    if not standing.is_under_way(now):
+        return html.P(
+            "The newest back-test stopped without an end. Is a worker running? `llmops-monitor up` and "
+            "`llmops-monitor worker` are.",
+            className="notice",
+        )
+    if not standing.days:
+        return html.P("It begins within some seconds…", className="notice", role="status")
+    told = f"{wording.count(standing.done_days)} of {wording.plural(standing.days, 'day')} replayed…"
+    return html.Div(
+        [
+            html.Progress(value=str(standing.done_days), max=str(standing.days), **cards.aria(label="Days replayed")),
+            html.Span(told),
+        ],
+        className="notice progress",
+        role="status",
+    )
+
+
+def _result(request: Request, standing: Standing | None) -> Any:
+    if standing is None or standing.result is None or standing.made is None:
+        return cards.nothing(
+            "No back-test has been made yet. It reads the stored profiles, not the texts, and runs beside the monitor: "
+            "about a second for a day of 500 streams."
+        )
+    found = standing.result
+    raised = found["alarms"]
+    real = alerts.incidents(request.store, request.project_id, limit=1000)
+    then = [_then(alarm, real) for alarm in raised]
+    period = wording.period(_moment(found["first"]), _moment(found["end"]))
+    watched = _LANES.get(found["block"], found["block"])
+    return html.Div(
+        [
+            _sums(found, then),
+            cards.section(
+                f"{period}, by closed {watched}",
+                _table(request, raised, then),
+                lead=f"With {wording.number(found['budget'])} false alarms a quarter accepted; replayed "
+                f"{wording.moment_text(standing.made)}. {_caveat()}",
+            ),
+        ]
+    )
+
+
+def _caveat() -> str:
+    return (
+        "The stored profiles are complete from the beginning: what came late, such as feedback, is known in time here. "
+        "What is alarmed need not be false; what no incident was open for is worth a look."
+    )
+
+
+def _sums(found: Mapping[str, Any], then: Sequence[IncidentRecord | None]) -> Any:
+    raised = found["alarms"]
+    groups = len({alarm["incident"] for alarm in raised})
+    without = len({alarm["incident"] for alarm, real in zip(raised, then, strict=True) if real is None})
+    expected = float(found["expected_false_alarms"])
+    return cards.number_row(
+        cards.number_card(
+            "Incidents",
+            wording.count(groups),
+            symbol="alerts",
+            detail=f"of {wording.plural(len(raised), 'alarm')}, one a stream",
+        ),
+        cards.number_card(
+            "False ones expected",
+            f"≤ {wording.number(expected)}",
+            symbol="budget",
+            detail=f"alarms in {wording.plural(found['judged_days'], 'judged day')}",
+        ),
+        cards.number_card(
+            "With no incident then",
+            wording.count(without),
+            symbol="warning",
+            detail="not raised live, or raised otherwise" if without else "all were raised live too",
+        ),
+    )
+
+
+def _then(alarm: Mapping[str, Any], real: Sequence[IncidentRecord]) -> IncidentRecord | None:
+    """The incident of the live monitor that was open, or began, within a day of the alarm."""
+    raised, since = _moment(alarm["time"]), _moment(alarm["since"])
+    day = timedelta(days=1)
+    return next(
+        (one for one in real if one.since <= raised + day and (one.resolved is None or one.resolved >= since - day)),
+        None,
+    )
+
+
+def _table(request: Request, raised: Sequence[Mapping[str, Any]], then: Sequence[IncidentRecord | None]) -> Any:
+    rows = [_row(request, alarm, real) for alarm, real in zip(raised, then, strict=True)][:_MOST_ALARMS]
+    more = len(raised) - _MOST_ALARMS
+    return html.Div(
+        [
+            cards.table(
+                ["Raised", "Indicator", "Segment", "Change", "Since", "Evidence", "Over", "Incident then"],
+                rows,
+                caption="Alarms that would have been raised",
+                empty="No alarm would have been raised.",
+            ),
+            cards.note(f"{wording.count(more)} more; llmops-monitor backtest --json lists all.") if more > 0 else None,
+        ]
+    )
+
+
+def _row(request: Request, alarm: Mapping[str, Any], real: IncidentRecord | None) -> list[Any]:
+    signal = describe(alarm["signal"], Kind(alarm["kind"]))
+    segment = Segment(**alarm["segment"])
+    title = f"{alarm['title']} {alarm['category'] or ''}".strip()
+    change = streams.change_text(streams.as_judged(signal), alarm["before"], alarm["after"])
+    if signal.kind is Kind.VECTOR:
+        change = "moved"
+    live: Any = html.Span("none", className="dim")
+    if real is not None:
+        live = html.Span(
+            [
+                cards.link("open then", incidents.incident_link(request, real.id)),
+                " (marked false)" if real.marked_false else "",
+            ]
+        )
+    return [
+        html.Span(wording.moment_text(_moment(alarm["time"])), className="nowrap"),
+        alarm["indicator"].replace("_", " "),
+        html.Span(wording.shortened(wording.segment_text(segment), 60), title=str(segment)[:300]),
+        html.Span(
+            [
+                cards.link(
+                    wording.shortened(title, 60),
+                    streams.stream_link(request, alarm["indicator"], alarm["signal"], segment),
+                ),
+                f" {change}",
+            ]
+        ),
+        html.Span(wording.moment_text(_moment(alarm["since"])).removesuffix(", 00:00 UTC"), className="nowrap"),
+        html.Span(wording.shortened(alarm["reason"], 220), className="dim small"),
+        html.Span(wording.day(_moment(alarm["resolved"])), className="nowrap") if alarm["resolved"] else "still open",
+        live,
+    ]
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def callbacks(app: Any, context: Any) -> None:
+    """The button asks for a back-test; while one is under way the page asks how far it got."""
+    outputs = (
+        Output("backtest-progress", "children"),
+        Output("backtest-again", "disabled"),
+        Output("backtest-go", "disabled"),
+    )
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        *outputs,
+        Input("backtest-go", "n_clicks"),
+        State("backtest-budget", "value"),
+        State("backtest-weeks", "value"),
+        State("backtest-block", "value"),
+        State("ask", "data"),
+        prevent_initial_call=True,
+    )
+    def go(clicks: int | None, budget: Any, weeks: Any, block: Any, ask: Mapping[str, str]) -> Any:
+        if not clicks:
+            return no_update, no_update, no_update
+        request = context.asked(ask)
+        try:
+            wanted = backtests.checked(_whole(weeks), str(block), _number(budget))
+            standing = backtests.ask(request.store, request.project_id, wanted, clock.now())
+        except MonitorError as error:
+            return html.P(str(error), className="notice", role="alert"), True, False
+        return _progress(standing, clock.now()), False, True
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        *(Output(out.component_id, out.component_property, allow_duplicate=True) for out in outputs),
+        Output("backtest-result", "children"),
+        Input("backtest-again", "n_intervals"),
+        State("ask", "data"),
+        prevent_initial_call=True,
+    )
+    def again(_times: int, ask: Mapping[str, str]) -> Any:
+        request = context.asked(ask)
+        standing = backtests.standing(request.store, request.project_id)
+        if _is_under_way(standing, clock.now()):
+            return _progress(standing, clock.now()), False, True, no_update
+        return _progress(standing, clock.now()), True, False, _result(request, standing)
+
+
+def _whole(value: Any) -> int:
+    return int(value) if str(value).isdecimal() and len(str(value)) < 4 else 0
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+PAGE = Page("/backtest", "Back-test", "backtest", 7, layout, callbacks)
