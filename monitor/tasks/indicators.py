@@ -8,9 +8,9 @@ from monitor.indicators import judge
 
 
 def run(context: JobContext) -> tuple[int, str]:
-    """Judges every closed day that has no verdict yet, oldest first.
+    """Looks at the closed hours and judges the closed days that were not judged yet, oldest first.
 
-    The alerts move after each day: an open one decides what the next day is compared with.
+    The alerts move after each: an open one decides what comes next is compared with.
     """
     done = 0
     while judged := judge(context.store, context.settings, context.now):
@@ -19,4 +19,4 @@ def run(context: JobContext) -> tuple[int, str]:
     return done, f"{done} verdicts"
 
 
-JOB = Job("indicators", 300, 30, "judges every stream whose day has closed", run)
+JOB = Job("indicators", 300, 30, "looks at closed hours and judges closed days", run)
