@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from dash import html
@@ -12,9 +13,12 @@ from dashboards.filters import Request
 from monitor import wording
 from monitor.contracts import Kind, Segment
 from monitor.queries.fairness import GAP, MENTIONED, NO_GAP, Comparison, Limits, Scan
+from monitor.queries.probes import probe_findings
 from monitor.signals import describe
 
 _MOST_ROWS = 40
+_QUARTER = timedelta(days=91)
+_SURE = 0.05
 _MIX = {
     "none": "",
     "part": "explains a part",
@@ -62,6 +66,33 @@ def scan_section(request: Request, scan: Scan | None) -> Any:
         _table(request, scan),
         _hidden(scan),
         lead=lead,
+    )
+
+
+def probes_section(request: Request) -> Any:
+    """What counterfactual probes found in the last quarter; nothing where none were asked."""
+    found = probe_findings(request.store, request.project, request.end - _QUARTER, request.end)
+    if not found:
+        return None
+    rows = []
+    for item in found:
+        signal = describe(item.signal, Kind.NUMBER)
+        sure = item.found.p_value <= _SURE / len(found)
+        badge = cards.badge("bad", "Differs") if sure else cards.badge("too_few", "No difference shown")
+        rows.append(
+            [
+                f"{item.groups[0]} against {item.groups[1]}",
+                signal.title,
+                f"{item.found.mean:+.2f}",
+                wording.count(item.found.pairs),
+                badge,
+            ]
+        )
+    head = ["Prompts that name", "What", "Mean difference", "Pairs", "Verdict"]
+    return cards.section(
+        "Counterfactual probes",
+        cards.table(head, rows, caption="Counterfactual probes", numeric=(2, 3)),
+        lead="The same question about two groups, asked of the model itself; the last quarter.",
     )
 
 

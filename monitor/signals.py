@@ -12,8 +12,8 @@ from functools import lru_cache
 from monitor.contracts import Direction, Enricher, Kind, Signal, collect
 
 FEEDBACK_PREFIX = "feedback."
-JUDGE_GAP_PREFIX = "judge_gap."
-"""Label less score of a judge: a change either way says that the judge, or who labels, has changed."""
+DIFFERENCES = ("judge_gap.", "probe_gap.")
+"""Label less score of a judge, and one group less another: neither up nor down is better, only nearer to zero."""
 
 # Words in the name of a feedback that say that more of it is worse; anything else that is said of an answer praises it.
 _WORSE_WHEN_MORE = (
@@ -40,6 +40,34 @@ _WORSE_WHEN_MORE = (
 # What people and evaluators say of answers is the nearest thing to the truth about them.
 FEEDBACK_WEIGHT = 10.0
 
+COMMENT_SENTIMENT = "comment_sentiment"
+IMPLICIT = ("rephrased", "repeated", "abandoned")
+"""What users did rather than said, as flags under the names of feedback (`monitor.feedback.conversations`)."""
+
+_FOLLOWED = "Only calls with a session or a user can be followed. "
+_OWN = {
+    COMMENT_SENTIMENT: (
+        "Sentiment of comments",
+        "Sentiment of what people wrote, -1 to 1 (VADER).",
+        "English only; knows negation but no irony. Few people write, and more often when annoyed.",
+    ),
+    "rephrased": (
+        "Question asked again in other words",
+        "The next question of the conversation, within ten minutes, is nearly the same as this one.",
+        _FOLLOWED + "A follow-up that repeats most words of the question looks the same.",
+    ),
+    "repeated": (
+        "Question asked again word for word",
+        "The next question of the conversation, within ten minutes, is this one again.",
+        _FOLLOWED + "Programs that try again after a failure look the same.",
+    ),
+    "abandoned": (
+        "Left after a failed answer",
+        "The conversation ended with this answer, which failed, was empty or refused; nothing came for 30 minutes.",
+        _FOLLOWED + "A refusal may have been right, and a user may have come back later.",
+    ),
+}
+
 
 def registry() -> dict[str, Signal]:
     """All signals that the enrichers declare, by name, in the order of their modules."""
@@ -61,9 +89,11 @@ def feedback_signal(name: str, kind: Kind) -> Signal:
     More of it counts as better, unless the name says otherwise ("toxicity", "thumbs_down"); categories have no better.
     """
     bare = name.removeprefix(FEEDBACK_PREFIX)
+    if bare in _OWN:
+        return _own_signal(bare, kind)
     title = bare.replace("_", " ").replace(".", " ").strip().capitalize() or "Feedback"
     good: Direction | None = None
-    if kind in (Kind.FLAG, Kind.NUMBER) and not bare.startswith(JUDGE_GAP_PREFIX):
+    if kind in (Kind.FLAG, Kind.NUMBER) and not bare.startswith(DIFFERENCES):
         good = "down" if any(word in bare.lower() for word in _WORSE_WHEN_MORE) else "up"
     return Signal(
         name=FEEDBACK_PREFIX + bare,
@@ -74,6 +104,21 @@ def feedback_signal(name: str, kind: Kind) -> Signal:
         good=good,
         misleads="Only answers that got this feedback count; who gives feedback is not a fair sample of who asks.",
         weight=FEEDBACK_WEIGHT,
+    )
+
+
+def _own_signal(name: str, kind: Kind) -> Signal:
+    """The signal of what the product itself makes of comments and conversations."""
+    title, description, misleads = _OWN[name]
+    return Signal(
+        name=FEEDBACK_PREFIX + name,
+        kind=kind,
+        title=title,
+        description=description,
+        family="quality",
+        good="down" if name in IMPLICIT else "up",
+        relevant=0.2 if name == COMMENT_SENTIMENT else None,
+        misleads=misleads,
     )
 
 

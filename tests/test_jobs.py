@@ -256,15 +256,20 @@ def test_every_packaged_job_is_found_in_the_order_of_the_river() -> None:
     names = [job.name for job in jobs.all_jobs()]
     assert names == [
         "enrich",
+        "comments",
         "profiles",
+        "implicit",
         "indicators",
         "fairness",
         "alerts",
         "judge",
+        "probe",
         "summary",
         "deliver",
+        "themes",
+        "adoption",
         "backtests",
         "housekeeping",
     ]
-    with pytest.raises(NotFound, match="'nothing'; there are enrich, profiles"):
+    with pytest.raises(NotFound, match="'nothing'; there are enrich, comments"):
         jobs.named("nothing")

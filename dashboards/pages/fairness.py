@@ -10,7 +10,7 @@ from dash import html
 
 from dashboards import cards, family, streams
 from dashboards.filters import Request
-from dashboards.scans import scan_section
+from dashboards.scans import probes_section, scan_section
 from monitor import wording
 from monitor.contracts import Kind, Page, Segment, Signal
 from monitor.queries.fairness import newest_scan
@@ -52,6 +52,7 @@ def layout(request: Request) -> Any:
                 )
                 for dimension in dimensions
             ),
+            probes_section(request),
             _rules(request),
         ]
     )
