@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlmodel import SQLModel
 
 from monitor import tables
@@ -301,20 +301,28 @@ def _prepare_sqlite(engine: Engine, durability: str, *, read_only: bool) -> None
     event.listen(engine, "begin", on_begin)
 
 
+_TRANSIENT_SQLITE = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+    )
+)
+# Classes of SQLSTATE: connection, transaction rolled back, resources (disk, memory, connections), not in a fit state
+# (locked), operator's intervention, failure of the system; and a server that takes no writes just now.
+_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58", "25006")
+
+
 def is_transient(error: DBAPIError) -> bool:
     """True for a failure that trying again may cure: a lock, a lost connection, a full disk."""
-    text = str(error.orig).lower()
-    return bool(error.connection_invalidated) or any(
-        word in text
-        for word in (
-            "locked",
-            "busy",
-            "disk",
-            "full",
-            "connection",
-            "terminat",
-            "shutting down",
-            "starting up",
-            "deadlock",
-        )
-    )
+    original = error.orig
+    if isinstance(original, sqlite3.Error):
+        return getattr(original, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _TRANSIENT_SQLITE
+    state = getattr(original, "sqlstate", None)
+    if state is None:  # the server could not be asked at all
+        return bool(error.connection_invalidated) or isinstance(error, OperationalError)
+    return bool(error.connection_invalidated) or state.startswith(_TRANSIENT_CLASSES)

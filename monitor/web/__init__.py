@@ -10,9 +10,11 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import DBAPIError
+
 from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge, describe
 from monitor.settings import Settings
-from monitor.store import Store
+from monitor.store import Store, is_transient
 from monitor.web.gate import Gate, Part, Refusal, refuse, require_protection
 from monitor.web.listener import Listener
 
@@ -181,5 +183,9 @@ def _answer_error(error: Exception) -> Response:
         )
         status = next((code for kind, code in kinds if isinstance(error, kind)), 500)
         return refuse(Refusal(status, str(error)))
+    if isinstance(error, DBAPIError) and is_transient(error):
+        response = refuse(Refusal(503, "The store cannot be reached just now; come again a little later."))
+        response.headers["Retry-After"] = "5"
+        return response
     log.error("a request failed: %s", describe(error))
     return refuse(Refusal(500, "The request failed here; the log says where."))

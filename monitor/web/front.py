@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from monitor.errors import describe
 from monitor.ingest.http import BOUND_PROJECT, Answer, Endpoint
+from monitor.store import is_transient
 from monitor.web.gate import Gate, Refusal
 
 log = logging.getLogger(__name__)
 
 FAILED = "The request failed here; the log says where."
+AWAY = "The store cannot be reached just now; come again a little later."
+AWAY_SECONDS = 5
 CHALLENGE = 'Bearer realm="llmops-monitor"'
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -38,8 +43,11 @@ class Front:
         try:
             answer, more = self._answer(environ)
         except Exception as error:
-            log.error("a request failed: %s", describe(error))
-            answer, more = _problem(500, FAILED), []
+            if isinstance(error, DBAPIError) and is_transient(error):
+                answer, more = _problem(503, AWAY, AWAY_SECONDS), []
+            else:
+                log.error("a request failed: %s", describe(error))
+                answer, more = _problem(500, FAILED), []
         start_response(_STATUS_LINES[answer.status], [*answer.headers, *more, *self._headers])
         return [answer.body]
 
@@ -56,5 +64,5 @@ def _refused(refusal: Refusal) -> tuple[Answer, list[tuple[str, str]]]:
     return _problem(refusal.status, refusal.sentence), challenge
 
 
-def _problem(status: int, sentence: str) -> Answer:
-    return Answer(status, json.dumps({"error": sentence}).encode(), "application/json")
+def _problem(status: int, sentence: str, retry_after: int = 0) -> Answer:
+    return Answer(status, json.dumps({"error": sentence}).encode(), "application/json", retry_after)
