@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.remembered import Remembered
+
 DIMENSIONS = 64
 MAX_CHARACTERS = 2000
 """How much of a text is looked at: its beginning."""
@@ -36,7 +38,10 @@ _SMALLEST_HALF = 2.0**-14
 _STEPS = 7
 _ZERO = 8
 _ALL_BITS = 0xFFFF_FFFF
+_NOWHERE = -1
 _WORD = re.compile(r"[^\W\d_\u3040-\u30ff\u4e00-\u9fff]{2,}|[\u3040-\u30ff\u4e00-\u9fff]+|\d+")
+_ASCII_WORD = re.compile(r"[a-z]{2,}|[0-9]+")
+_CHARACTERS = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]+")
 
 
 def encode_vector(vector: Sequence[float] | NDArray[Any]) -> bytes:
@@ -84,7 +89,7 @@ def text_vectors(texts: Sequence[str]) -> list[list[float] | None]:
 
 
 def _vector(text: str) -> list[float] | None:
-    counts = Counter(map(_place, _words(text[:MAX_CHARACTERS])))
+    counts = _counts(text[:MAX_CHARACTERS].lower())
     if not counts:
         return None
     places = sorted(counts)
@@ -96,21 +101,25 @@ def _vector(text: str) -> list[float] | None:
     return np.round(projected / length, 4).astype(np.float64).round(4).tolist()  # type: ignore[no-any-return]
 
 
-def _words(text: str) -> list[str]:
-    words: list[str] = []
-    common = _common_words()
-    for word in _WORD.findall(text.lower()):
-        if word[0].isdigit():
-            words.append("0")
-        elif "\u3040" <= word[0] <= "\u9fff":
-            words += word
-            words += map("".join, itertools.pairwise(word))
-        elif word not in common:
-            words.append(word[:7])
-    return words
+def _counts(lowered: str) -> Counter[int]:
+    """How often each place is met."""
+    ascii_only = lowered.isascii()
+    counts = Counter(map(_PLACE_OF.__getitem__, (_ASCII_WORD if ascii_only else _WORD).findall(lowered)))
+    del counts[_NOWHERE]
+    if not ascii_only:
+        for run in _CHARACTERS.findall(lowered):
+            counts.update(map(_place, itertools.chain(run, map("".join, itertools.pairwise(run)))))
+    return counts
 
 
-@functools.lru_cache(maxsize=2**14)
+def _place_of(word: str) -> int:
+    if word[0].isdigit():
+        return _place("0")
+    if word in _common_words() or "\u3040" <= word[0] <= "\u9fff":
+        return _NOWHERE
+    return _place(word[:7])
+
+
 def _place(word: str) -> int:
     """Where a word counts: by its MurmurHash3 (32 bits, seed 0), as in scikit-learn's vectorizers."""
     data = word.encode("utf-8", "surrogatepass")
@@ -124,6 +133,9 @@ def _place(word: str) -> int:
     mixed = ((mixed ^ (mixed >> 13)) * 0xC2B2AE35) & _ALL_BITS
     mixed ^= mixed >> 16
     return min(mixed, _ALL_BITS + 1 - mixed) % _PLACES
+
+
+_PLACE_OF: Remembered[str, int] = Remembered(_place_of)
 
 
 def _scrambled(block: int) -> int:

@@ -58,7 +58,9 @@ def enrich_batch(
     for enricher in enrichers().values():
         answers, errors = _isolated(enricher, calls, settings)
         for result, answer in zip(results, answers, strict=True):
-            result.update((name, value) for name, value in answer.items() if _is_value(value))
+            for name, value in answer.items():
+                if value is not None and not (isinstance(value, float) and not math.isfinite(value)):
+                    result[name] = value
         if errors:
             # The message of an error may quote people's text, so only its type is logged.
             kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
@@ -91,10 +93,6 @@ def _checked(enricher: Enricher, calls: Sequence[Span], settings: Settings) -> l
     if len(answers) != len(calls):
         raise PluginError(f"Enricher {enricher.name} answered {len(answers)} times for {len(calls)} calls.")
     return answers
-
-
-def _is_value(value: SignalValue | None) -> bool:
-    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def enrich_pending(store: Store, settings: Settings, now: datetime, limit: int = 5000) -> int:

@@ -259,7 +259,7 @@ def find_worded_identifiers(text: str, lowered: str, shape: bytes) -> Iterator[R
 
 def find_birth_dates(text: str, lowered: str, shape: bytes) -> Iterator[Range]:
     """Dates after a word that says birth, looked for around each group of four digits."""
-    place = shape.find(b"0000")
+    place = shape.find(b"0000") if any(map(lowered.__contains__, _BIRTH_WORDS)) else -1
     while place >= 0:
         start = max(0, place - _REACH)
         near = lowered[start:place]
@@ -283,7 +283,7 @@ def find_addresses(text: str, shape: bytes) -> Iterator[Range]:
         if match := _NUMBER_FIRST.match(text, start):
             yield match.span()
             last = match.end()
-    figure = shape.find(b" 0")
+    figure = shape.find(b" 0") if any(map(text.__contains__, _NAME_FIRST_WORDS)) else -1
     while figure >= 0:
         start = max(0, figure - _REACH)
         near = text[start:figure]

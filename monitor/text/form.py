@@ -7,6 +7,8 @@ import string
 
 import msgspec
 
+from monitor.remembered import Remembered
+
 _FENCE = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _BULLET = re.compile(r"\s*(?:[-*•+]|\d{1,3}[.)])\s+\S")
 _TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*:?-*:?\s*\|?\s*$", re.MULTILINE)
@@ -21,7 +23,8 @@ _CODE_LINE = re.compile(
     r"|[\w.]+\([^)]*\);?\s*$|\$ \w+|>>> )"
 )
 _PUNCTUATION = string.punctuation + "’“”„«»…–—、。"
-_SENTENCE_END = re.compile(r"[.!?:。！？]+(?=[\s\"')\]]|$)|\n\s*\n")
+_SENTENCE_END = re.compile(r"[.!?:。！？](?=[\s\"')\]]|$)")
+_BLANK_LINE = re.compile(r"\n\s*\n")
 _LOOK = 4000
 _DANGLING = re.compile(
     r"(?:[,(\[{\-–—/&]|\b(?:the|a|an|and|or|of|to|in|with|for|that|which|is|are|was|by|as|from|but|because|der"
@@ -87,13 +90,23 @@ def lix(text: str) -> float | None:
     text without sentences. The first 4,000 characters count.
     """
     head = without_code(text[:_LOOK]) if "```" in text else text[:_LOOK]
-    lengths = [len(word) for piece in head.split() if (word := piece.strip(_PUNCTUATION)) and word[0].isalpha()]
+    lengths = [*filter(None, map(_LENGTH.__getitem__, head.split()))]
     if len(lengths) < 30:
         return None
-    average = len(lengths) / max(1, len(_SENTENCE_END.findall(head)))
+    ends = len(_SENTENCE_END.findall(head)) + (len(_BLANK_LINE.findall(head)) if "\n" in head else 0)
+    average = len(lengths) / max(1, ends)
     if average > 80:
         return None
     return round(average + 100 * sum(map((6).__lt__, lengths)) / len(lengths), 2)
+
+
+def _length(piece: str) -> int:
+    """Letters of a word without punctuation around it, 0 for what is no word."""
+    word = piece.strip(_PUNCTUATION)
+    return len(word) if word and word[0].isalpha() else 0
+
+
+_LENGTH: Remembered[str, int] = Remembered(_length)
 
 
 def ends_abruptly(text: str) -> bool:

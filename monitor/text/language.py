@@ -18,6 +18,7 @@ from monitor.text.form import looks_like_code, without_code
 UNKNOWN = "und"
 
 _CHARACTERS = 200
+_HEAD = 8 * _CHARACTERS
 _MIN_CONFIDENCE = 0.6
 _MIN_LETTERS = 12
 # In scripts where a character is a syllable or a word, and where few languages share the script, less is enough.
@@ -50,16 +51,24 @@ _ALIKE = ({"no", "nb", "nn", "da"}, {"hr", "bs", "sr", "sh"}, {"id", "ms"}, {"cs
 
 def detect_language(text: str) -> str:
     """The ISO 639-1 code of the language of a text; "und" where there is too little text, or it is unsure."""
-    return _detect(_sample(text))
+    sample, enough = _sampled(text[:_HEAD])
+    return _detect(sample) if enough else UNKNOWN
 
 
 def is_long_enough(text: str) -> bool:
     """Whether there is enough running text for its language to be told at all."""
-    return _has_letters(_sample(text))
+    return _sampled(text[:_HEAD])[1]
+
+
+@functools.lru_cache(maxsize=2048)
+def _sampled(head: str) -> tuple[str, bool]:
+    """The part of the beginning of a text that counts, and whether its language can be told at all."""
+    sample = _sample(head)
+    return sample, _has_letters(sample)
 
 
 def _sample(text: str) -> str:
-    sample = without_code(text[: 8 * _CHARACTERS]) if "```" in text else text[: 3 * _CHARACTERS // 2]
+    sample = without_code(text[:_HEAD]) if "```" in text else text[: 3 * _CHARACTERS // 2]
     return _NOT_WORDS.sub(" ", sample)[:_CHARACTERS]
 
 
@@ -74,7 +83,7 @@ def same_language(one: str, other: str) -> bool:
 
 @functools.lru_cache(maxsize=2048)
 def _detect(sample: str) -> str:
-    if not _has_letters(sample) or looks_like_code(sample):
+    if looks_like_code(sample):
         return UNKNOWN
     if sample.isascii() and _is_plainly_english(sample):
         return "en"

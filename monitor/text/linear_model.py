@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
@@ -28,14 +28,14 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?|[0-9]+")
 class LinearModel:
     """Weights of words, pairs of words and measures."""
 
-    weights: dict[str, float]
+    weights: Mapping[str, float]
+    known: frozenset[str]
     measures: tuple[float, ...]
     bias: float
 
-    def score(self, features: Iterable[str], count: int, measures: Sequence[float]) -> float:
+    def score(self, features: frozenset[str], count: int, measures: Sequence[float]) -> float:
         """The probability, between 0 and 1, that the model gives to a text of `count` features."""
-        known = self.weights
-        total = sum([known[feature] for feature in features if feature in known])
+        total = sum(map(self.weights.__getitem__, self.known & features))
         logit = self.bias + total / math.sqrt(max(1, count))
         logit += sum(weight * measure for weight, measure in zip(self.measures, measures, strict=True))
         return 1 / (1 + math.exp(-max(-40.0, min(40.0, logit))))
@@ -55,5 +55,8 @@ def load_model(name: str) -> LinearModel:
         words = stored["words"].tobytes().decode().split("\n")
         weights = stored["weights"].astype(np.float64) * float(stored["scale"])
         return LinearModel(
-            dict(zip(words, weights.tolist(), strict=True)), tuple(stored["measures"].tolist()), float(stored["bias"])
+            dict(zip(words, weights.tolist(), strict=True)),
+            frozenset(words),
+            tuple(stored["measures"].tolist()),
+            float(stored["bias"]),
         )

@@ -17,10 +17,7 @@ class Rule:
 
     def fits(self, lowered: str) -> bool:
         """Whether the pattern is somewhere in the text."""
-        for word in self.words:
-            if word in lowered:
-                return self.pattern.search(lowered) is not None
-        return False
+        return any(map(lowered.__contains__, self.words)) and self.pattern.search(lowered) is not None
 
 
 def rule(name: str, words: str, pattern: str) -> Rule:

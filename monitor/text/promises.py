@@ -57,17 +57,17 @@ def keeps_form(prompt: str, response: str) -> bool | None:
 
 def _forms(asked: str, response: str) -> list[bool]:
     kept = []
-    if _JSON.search(asked):
+    if "json" in asked and _JSON.search(asked):
         kept.append(_holds_json(response))
-    if _TABLE.search(asked):
+    if "table" in asked and _TABLE.search(asked):
         kept.append(form_of(response) == "table" or "|" in response or "<table" in response or "\t" in response)
-    if _LIST.search(asked):
+    if ("list" in asked or "bullet" in asked) and _LIST.search(asked):
         kept.append(len(_BULLET.findall(response)) >= 2)
-    if _CODE.search(asked):
+    if "code" in asked and _CODE.search(asked):
         kept.append(form_of(response) == "code")
-    if _YES_NO.search(asked):
+    if "yes" in asked and _YES_NO.search(asked):
         kept.append(re.match(r"\W*(?:yes|no)\b", response.lower()) is not None)
-    if _ONE_WORD.search(asked):
+    if "word" in asked and _ONE_WORD.search(asked):
         kept.append(len(response.split()) <= 2)
     return kept
 

@@ -16,6 +16,8 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from monitor.remembered import Remembered
+
 _CHARACTERS = 800
 _SENTENCES = 8
 _SHORT = 200
@@ -45,19 +47,26 @@ def compound(sentence: str) -> float:
     vader, analyzer = _vader()
     if not sentence.isascii():
         sentence = _spell_out(sentence, analyzer.emojis)
-    seen = [_word(word) for word in sentence.split()]
-    hits = [index for index, word in enumerate(seen) if word[2]]
-    if not hits:
+    pieces = sentence.split()
+    says = [*map(_SAYS.__getitem__, pieces)]
+    if True not in says:
         return 0.0
+    hits = [index for index, known in enumerate(says) if known]
+    seen = [*map(_WORDS.__getitem__, pieces)]
     words = [word[0] for word in seen]
     lowered = [word[1] for word in seen]
     shouting = sum(map(str.isupper, words))
     emphatic = 0 < len(words) - shouting < len(words)
-    turned = not _turning().isdisjoint(lowered) or "n't" in sentence.lower()
+    turned = not _turning().isdisjoint(lowered) or ("'" in sentence and "n't" in sentence.lower())
+    alone = not turned and _steering().isdisjoint(lowered)
     scores: list[float] = [0] * len(words)
     for index in hits:
         word = lowered[index]
-        if word not in vader.BOOSTER_DICT and not (word == "kind" and lowered[index + 1 : index + 2] == ["of"]):
+        if alone:
+            value = analyzer.lexicon[word]
+            loud = vader.C_INCR if emphatic and words[index].isupper() else 0
+            scores[index] = value + loud if value > 0 else value - loud
+        elif word not in vader.BOOSTER_DICT and not (word == "kind" and lowered[index + 1 : index + 2] == ["of"]):
             scores[index] = _valence(vader, words, lowered, index, emphatic, turned=turned)
     if "but" in lowered:
         scores = analyzer._but_check(words, scores)
@@ -68,12 +77,19 @@ def compound(sentence: str) -> float:
     return max(-1.0, min(1.0, round(total / math.sqrt(total * total + _NORMALISING), 4)))
 
 
-@functools.lru_cache(maxsize=8192)
-def _word(word: str) -> tuple[str, str, bool]:
-    """A word without punctuation around it, the same in lower case, and whether the lexicon has it."""
+def _word(word: str) -> tuple[str, str]:
+    """A word without punctuation around it, and the same in lower case."""
     bare = word if word.isalpha() else _stripped(word)
-    lowered = bare.lower()
-    return bare, lowered, lowered in _vader()[1].lexicon
+    return bare, bare.lower()
+
+
+def _says(word: str) -> bool:
+    """Whether the lexicon has a word."""
+    return _word(word)[1] in _vader()[1].lexicon
+
+
+_WORDS: Remembered[str, tuple[str, str]] = Remembered(_word)
+_SAYS: Remembered[str, bool] = Remembered(_says)
 
 
 def _stripped(word: str) -> str:
@@ -162,11 +178,18 @@ def _turning() -> frozenset[str]:
 
 @functools.cache
 def _idiomatic() -> frozenset[str]:
-    """The words of idioms and of boosters of several words."""
+    """The longest word of each idiom and of each booster of several words."""
     vader = _vader()[0]
-    return frozenset(
-        word for phrase in (*vader.SPECIAL_CASES, *vader.BOOSTER_DICT) if " " in phrase for word in phrase.split()
-    )
+    phrases = (phrase.split() for phrase in (*vader.SPECIAL_CASES, *vader.BOOSTER_DICT))
+    return frozenset(max(phrase, key=len) for phrase in phrases if len(phrase) > 1)
+
+
+@functools.cache
+def _steering() -> frozenset[str]:
+    """Words without which every word of the lexicon counts by itself, where nothing turns it."""
+    vader = _vader()[0]
+    idioms = (max(phrase.split(), key=len) for phrase in vader.SPECIAL_CASES)
+    return _idiomatic() | frozenset(vader.BOOSTER_DICT) | frozenset(idioms) | {"no", "least"}
 
 
 @functools.cache

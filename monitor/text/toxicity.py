@@ -8,8 +8,9 @@ threaten a group. Irony, hints and politely worded contempt are missed; quoted a
 
 from __future__ import annotations
 
-import functools
 import re
+
+from monitor.remembered import Remembered
 
 THRESHOLD = 0.5
 """From this score on a text is called toxic."""
@@ -205,18 +206,17 @@ _STATEMENTS = (
 )
 
 
+_TRIGGERS = frozenset[str]().union(*(triggers for _, triggers, _ in _STATEMENTS))
+_NONE: frozenset[str] = frozenset()
+
+
 def toxicity(text: str) -> float:
     """From 0 (nothing found) to 1. The first 2,000 characters count; English only."""
     lowered = text[:_CHARACTERS].lower().replace("\u2019", "'")
     clean = 1.0
-    pieces = set(lowered.split())
-    parted = [piece for piece in pieces if not piece.isalpha()]
-    words = pieces.difference(parted).union(*map(_words, parted))
-    for word in words & _EXACT.keys():
-        clean *= 1 - _EXACT[word]
+    words = _NONE.union(*filter(None, map(_TELLING.__getitem__, set(lowered.split()))))
     for word in words:
-        if word[:_FIRST] in _FIRST_LETTERS:
-            clean *= 1 - max((weight for start, weight in _BEGINNINGS.items() if word.startswith(start)), default=0)
+        clean *= _clean(word)
     if _may_be_disguised(lowered) and _DISGUISED.search(lowered):
         clean *= 1 - _DISGUISED_WEIGHT
     for weight, triggers, pattern in _STATEMENTS:
@@ -225,10 +225,21 @@ def toxicity(text: str) -> float:
     return round(1 - clean, 4)
 
 
-@functools.lru_cache(maxsize=8192)
-def _words(piece: str) -> frozenset[str]:
-    """The words of a piece without blanks: figures and punctuation part them."""
-    return frozenset(piece.translate(_NOT_LETTERS).split())
+def _clean(word: str) -> float:
+    """The chance that a text is not toxic for a word."""
+    clean = 1 - _EXACT.get(word, 0)
+    if word[:_FIRST] in _FIRST_LETTERS:
+        clean *= 1 - max((weight for start, weight in _BEGINNINGS.items() if word.startswith(start)), default=0)
+    return clean
+
+
+def _telling(piece: str) -> frozenset[str]:
+    """The words of a piece without blanks that have a weight or are in statements; figures and marks part them."""
+    words = [piece] if piece.isalpha() else piece.translate(_NOT_LETTERS).split()
+    return frozenset(word for word in words if _clean(word) < 1 or word in _TRIGGERS)
+
+
+_TELLING: Remembered[str, frozenset[str]] = Remembered(_telling)
 
 
 def _may_be_disguised(lowered: str) -> bool:

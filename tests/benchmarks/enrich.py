@@ -126,3 +126,4 @@ def _forget_languages() -> None:
     from monitor.text import language
 
     language._detect.cache_clear()
+    language._sampled.cache_clear()
