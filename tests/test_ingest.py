@@ -330,10 +330,11 @@ def test_feedback_without_target_or_name_is_rejected(ingester: Ingester) -> None
 
 
 def test_colliding_ids_are_drawn_again(store: Store, ingester: Ingester, monkeypatch: pytest.MonkeyPatch) -> None:
-    from monitor.ingest import writer
+    from monitor.ingest import parcel, writer
 
     drawn = iter([7, 7, 8, 9])
-    monkeypatch.setattr(writer, "new_id", lambda moment: next(drawn))
+    for module in (parcel, writer):
+        monkeypatch.setattr(module, "new_id", lambda moment: next(drawn))
     ingester.submit(Batch("p", [a_span(1)]), NOW)
     assert ingester.submit(Batch("p", [a_span(2)]), NOW) == Receipt(accepted=1)
     assert sorted(row["id"] for row in rows_of(store, tables.Body)) == [7, 8]

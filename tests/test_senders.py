@@ -11,8 +11,9 @@ from dashboards.app import Context, render
 from monitor import tables
 from monitor.ingest import Ingester, otlp
 from monitor.ingest.batch import Rejection
+from monitor.ingest.parcel import LOST_TAG
 from monitor.ingest.records import call_batches
-from monitor.ingest.senders import LOST_TAG, write_rejects
+from monitor.ingest.senders import write_rejects
 from monitor.queries.senders import Nested, nested_calls, read_rejects, read_senders, unmapped_names
 from monitor.sdk import sender
 from monitor.settings import Settings

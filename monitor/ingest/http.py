@@ -16,7 +16,8 @@ from monitor import clock
 from monitor.errors import Busy, InputError, MonitorError, TooLarge, Unavailable
 from monitor.ingest import otlp
 from monitor.ingest.batch import Batch, Receipt
-from monitor.ingest.ingester import Ingester, check_project
+from monitor.ingest.ingester import Ingester
+from monitor.ingest.parcel import Destination
 from monitor.ingest.records import call_batches, feedback_batches
 from monitor.ingest.values import decode_json, to_json
 from monitor.settings import Settings
@@ -68,11 +69,11 @@ class Endpoint:
         self._ingester = ingester
         self._settings = settings
         self._huge = threading.Lock()
-        traces = partial(self._otlp, "rejectedSpans", otlp.read_traces)
+        traces = partial(self._otlp, "rejectedSpans", self._stored_traces)
         self._routes: dict[str, Callable[[Environ], Answer]] = {
             "/v1/traces": traces,
             LANGFUSE_TRACES: traces,
-            "/v1/logs": partial(self._otlp, "rejectedLogRecords", _read_logs),
+            "/v1/logs": partial(self._otlp, "rejectedLogRecords", self._stored_logs),
             "/api/v1/calls": partial(self._records, call_batches, lambda receipt: receipt.accepted),
             "/api/v1/feedback": partial(self._records, feedback_batches, lambda receipt: receipt.feedback),
         }
@@ -97,23 +98,18 @@ class Endpoint:
         start_response(_STATUS_LINES[answer.status], answer.headers)
         return [answer.body]
 
-    def _project_of(self, environ: Environ) -> Callable[[str], str]:
-        bound = environ.get(BOUND_PROJECT)
+    def _destination(self, environ: Environ) -> Destination:
         asked = next((given for name in _PROJECT_HEADERS if (given := environ.get(name))), "")
+        return Destination(self._settings.project, environ.get(BOUND_PROJECT, ""), _as_text(asked))
 
-        def project_of(named: str) -> str:
-            return bound or check_project(_as_text(asked) or named or self._settings.project)
-
-        return project_of
-
-    def _otlp(self, counted: str, read: Callable[..., Iterable[Batch]], environ: Environ) -> Answer:
+    def _otlp(self, counted: str, store: Callable[[bytes, str, Destination], Receipt], environ: Environ) -> Answer:
         sort = _media_type(environ)
         encoding = otlp.JSON if sort == otlp.JSON else otlp.PROTOBUF
         try:
             if sort not in (otlp.JSON, otlp.PROTOBUF):
                 raise Unsupported(f"Content-Type must be {otlp.PROTOBUF} or {otlp.JSON}.")
-            project_of = self._project_of(environ)
-            receipt = self._stored(environ, lambda body: read(body, encoding, project_of))
+            destination = self._destination(environ)
+            receipt = self._in_turn(environ, lambda body: store(body, encoding, destination))
         except MonitorError as error:
             status = _status(error)
             return _refusal(error, otlp.error_body(_CODES[status], str(error), encoding), encoding)
@@ -125,9 +121,9 @@ class Endpoint:
         try:
             if _media_type(environ) not in (otlp.JSON, ""):
                 raise Unsupported(f"Content-Type must be {otlp.JSON}.")
-            project_of, sender = self._project_of(environ), _sender(environ)
-            receipt = self._stored(
-                environ, lambda body: read(_listed(decode_json(body)), project_of, clock.now(), sender=sender)
+            project_of, sender, now = self._destination(environ).project_of, _sender(environ), clock.now()
+            receipt = self._in_turn(
+                environ, lambda body: self._stored(read(_listed(decode_json(body)), project_of, now, sender=sender))
             )
         except MonitorError as error:
             return _refusal(error, to_json({"error": str(error)}).encode(), otlp.JSON)
@@ -135,17 +131,22 @@ class Endpoint:
         failed = receipt.rejected and not (receipt.accepted or receipt.duplicates or receipt.feedback)
         return Answer(422 if failed else 200, _receipt(receipt, accepted(receipt)), otlp.JSON)
 
-    def _stored(self, environ: Environ, read: Callable[[bytes], Iterable[Batch]]) -> Receipt:
-        """What became of the records that `read` finds in the body."""
+    def _in_turn(self, environ: Environ, store: Callable[[bytes], Receipt]) -> Receipt:
+        """What became of the records that `store` finds in the body; huge ones are read one after the other."""
         body = _body(environ, self._settings.max_body_bytes)
         if len(body) < _HUGE:
-            return _total(self._ingester.submit_all(read(body), clock.now()))
+            return store(body)
         with self._huge:
-            return _total(self._ingester.submit_all(read(body), clock.now()))
+            return store(body)
 
+    def _stored_traces(self, body: bytes, encoding: str, destination: Destination) -> Receipt:
+        return _total(self._ingester.submit_traces(body, encoding, destination, clock.now()))
 
-def _read_logs(body: bytes, encoding: str, project_of: Callable[[str], str]) -> list[Batch]:
-    return otlp.read_logs(body, encoding, project_of, clock.now())
+    def _stored_logs(self, body: bytes, encoding: str, destination: Destination) -> Receipt:
+        return self._stored(otlp.read_logs(body, encoding, destination.project_of, clock.now()))
+
+    def _stored(self, batches: Iterable[Batch]) -> Receipt:
+        return _total(self._ingester.submit_all(batches, clock.now()))
 
 
 def _media_type(environ: Environ) -> str:

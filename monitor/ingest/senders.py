@@ -19,10 +19,6 @@ MAX_REJECTS_KEPT = 100
 MAX_UNMAPPED_NAMES = 200
 
 MAX_DIALECTS = 50
-MAX_LOST = 1_000_000_000
-LOST_TAG = "sdk.lost"
-"""Tag of a call with which an SDK tells how many records it lost before."""
-
 _COUNTERS = ("accepted", "rejected", "duplicates", "lost")
 _HOUR = 3_600_000_000
 _MOST_NOTED = 10_000

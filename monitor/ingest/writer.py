@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,65 +18,14 @@ from monitor.identifiers import new_id
 from monitor.ingest.batch import Receipt, Rejection
 from monitor.ingest.completing import complete
 from monitor.ingest.feedback import write_feedback
-from monitor.ingest.senders import LOST_TAG, MAX_LOST, Entry, SenderCounts, write_rejects
-from monitor.records import Feedback, Span
-from monitor.rows import body_row, span_row
+from monitor.ingest.parcel import Parcel
+from monitor.ingest.senders import Entry, SenderCounts, write_rejects
 from monitor.store import Store, is_transient, table_of
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.1
 AWAY = "The store cannot be written just now; send the records again."
 _LOOKUP = 500
-
-
-@dataclass
-class Parcel:
-    """A batch made ready to be written: all that takes time is done before the writer's turn."""
-
-    project_id: int
-    sender: str
-    unmapped: Mapping[str, int]
-    now: datetime
-    dialects: Collection[str] = ()
-    feedback: list[Feedback] = field(default_factory=list)
-    rejected: list[Rejection] = field(default_factory=list)
-    spans: list[dict[str, Any]] = field(default_factory=list)
-    bodies: dict[int, dict[str, Any]] = field(default_factory=dict)
-    positions: list[int] = field(default_factory=list)
-    lost: dict[int, int] = field(default_factory=dict)
-
-    def add(self, position: int, span: Span) -> None:
-        """Adds a prepared span, with its position in what was sent."""
-        identifier = new_id(span.time)
-        self.spans.append(span_row(self.project_id, identifier, span, to_microseconds(self.now)))
-        self.positions.append(position)
-        lost = span.tags.get(LOST_TAG)
-        if type(lost) is int and 0 < lost < MAX_LOST:
-            self.lost[identifier] = lost
-        body = body_row(self.project_id, identifier, span)
-        if body is not None:
-            self.bodies[identifier] = body
-
-    @property
-    def records(self) -> int:
-        return len(self.spans) + len(self.feedback)
-
-    def halves(self) -> tuple[Parcel, Parcel]:
-        """The records in two parcels; what has been turned down already goes with the first."""
-        spans = (len(self.spans) + 1) // 2
-        feedback = len(self.feedback) // 2
-        first = replace(
-            self, spans=self.spans[:spans], positions=self.positions[:spans], feedback=self.feedback[:feedback]
-        )
-        second = replace(
-            self,
-            unmapped={},
-            spans=self.spans[spans:],
-            positions=self.positions[spans:],
-            feedback=self.feedback[feedback:],
-            rejected=[],
-        )
-        return first, second
 
 
 class Writer:
@@ -86,10 +35,10 @@ class Writer:
         self._store = store
         self._senders = SenderCounts(store)
 
-    def project(self, name: str, now: datetime) -> int:
-        """The id of a project, made where it is new. Raises Unavailable where that cannot be done just now."""
+    def project(self, name: str, now: datetime) -> None:
+        """Makes a project where it is new. Raises Unavailable where that cannot be done just now."""
         try:
-            return self._store.project(name, to_microseconds(now))
+            self._store.project(name, to_microseconds(now))
         except DBAPIError as error:
             if not is_transient(error):
                 raise

@@ -296,7 +296,7 @@ def profile() -> list[dict[str, Any]]:
             lap("row", lambda: [span_row(1, 2, one, 3) for one in fit])  # noqa: B023
             lap("compress", lambda: [body_row(1, 2, one) for one in fit])  # noqa: B023
             whole = list(otlp.read_traces(body, otlp.PROTOBUF, lambda _named: "default"))
-            parcels = [ingester._prepare(batch, now) for batch in whole]
+            parcels = [ingester._packer.pack(batch, now) for batch in whole]
             lap("insert and commit", lambda: ingester._writer.write(parcels))  # noqa: B023
         ingester.close()
         store.close()
