@@ -17,10 +17,12 @@ import pytest
 from sqlalchemy import select
 
 from monitor import tables
+from monitor.clock import to_microseconds
 from monitor.contracts import Kind
 from monitor.enrich import enrich_pending
 from monitor.errors import SettingsError
-from monitor.ingest import Batch, Ingester
+from monitor.ingest import Batch, Ingester, otlp
+from monitor.ingest.feedback_record import read_feedback
 from monitor.judging.prompts import prompt_of, read_answer
 from monitor.judging.work import AT_ONCE, is_sampled, judge_due
 from monitor.profiles import refresh
@@ -389,3 +391,36 @@ def test_judges_are_chosen_by_name(settings: Settings) -> None:
     }
     named = Settings(**(settings.model_dump() | {"judge_signals": "harm, relevance"}))
     assert [judge.name for judge in chosen_judges(named)] == ["harm", "relevance"]
+
+
+def test_what_other_evaluators_say_is_a_stream_and_no_label(
+    store: Store, settings: Settings, endpoint: StandIn
+) -> None:
+    project = fill(store, settings, calls=25)
+    wanted = configured(settings, endpoint)
+    judge_due(store, wanted, NOW)
+    event = {
+        "eventName": "gen_ai.evaluation.result",
+        "timeUnixNano": str(to_microseconds(NOW) * 1000),
+        "attributes": [
+            {"key": "gen_ai.evaluation.name", "value": {"stringValue": "correct"}},
+            {"key": "gen_ai.evaluation.score.value", "value": {"doubleValue": 1.0}},
+        ],
+    }
+    identities = [f"{place:032x}" for place in range(25)]
+    records = [event | {"traceId": identity, "spanId": identity[16:]} for identity in identities]
+    data = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).encode()
+    [batch] = otlp.read_logs(data, otlp.JSON, lambda named: "default", NOW)
+    said = [
+        read_feedback({"id": f"call-{place}", "name": "correct", "value": 1, "annotator": kind}, NOW)
+        for place in range(25)
+        for kind in ("llm", "code")
+    ]
+    assert {item.annotator for item in (*batch.feedback, *said)} == {"llm", "code"}
+    assert len(batch.feedback) == 25
+    ingester = Ingester(store, settings)
+    ingester.submit(Batch(project="default", feedback=[*batch.feedback, *said]), now=NOW)
+    ingester.close()
+    refresh(store, wanted, NOW)
+    assert any(row.signal == "feedback.correct" for row in rows_of(store, tables.Profile))
+    assert agreement(store, project, JUDGES["correctness"], START, END).labelled == 0
