@@ -26,7 +26,20 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PAGES = ["/", "/usage", "/drift", "/quality", "/safety", "/fairness", "/alerts", "/explorer", "/senders"]
+PAGES = [
+    "/",
+    "/usage",
+    "/drift",
+    "/quality",
+    "/safety",
+    "/fairness",
+    "/alerts",
+    "/backtest",
+    "/budget",
+    "/compare",
+    "/explorer",
+    "/senders",
+]
 README = {("/", "light"): "overview-light.png", ("/drift", "light"): "drift-light.png"}
 
 

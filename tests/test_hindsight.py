@@ -28,6 +28,8 @@ from tests.test_trials import fill as fill_trial
 
 DAY = timedelta(days=1)
 TWO_WEEKS = Wanted(weeks=2, block="day", budget=1.0)
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what is the same whatever the database."""
 
 
 def nothing(_done: int, _days: int) -> None:
@@ -42,7 +44,7 @@ def shown(store: Store, settings: Settings, path: str, search: str = "") -> Any:
 
 
 def test_the_planted_change_is_raised_on_its_first_day_and_nothing_before(store: Store, settings: Settings) -> None:
-    seeding.fill(store, settings, NOW, users=60)
+    seeding.fill(store, settings, NOW, users=35)
     days: list[tuple[int, int]] = []
     found = replay_history(store, settings, "default", TWO_WEEKS, NOW, day_done=lambda *progress: days.append(progress))
     assert days == [(day, 14) for day in range(1, 15)]
@@ -72,8 +74,9 @@ def test_what_cannot_be_replayed_is_said(store: Store, settings: Settings, proje
             checked(weeks, block, budget)
 
 
+@ON_SQLITE
 def test_one_back_test_at_a_time_and_its_result_stays_until_the_next(store: Store, settings: Settings) -> None:
-    project = seeding.fill(store, settings, NOW, users=60)
+    project = seeding.fill(store, settings, NOW, users=35)
     assert "No back-test has been made yet" in texts(shown(store, settings, "/backtest"))
     backtests.ask(store, project, TWO_WEEKS, NOW)
     assert backtests.asked(store) == [(project, "default")]
@@ -101,7 +104,7 @@ def test_the_worker_begins_it_in_a_process_of_its_own(tmp_path: Path, sqlite_tem
     shutil.copy(sqlite_template, tmp_path / "store.db")
     settings = Settings(database_url=f"sqlite:///{tmp_path / 'store.db'}")
     store = Store.open(settings)
-    project = seeding.fill(store, settings, NOW, users=40, days=20)
+    project = seeding.fill(store, settings, NOW, users=35, days=14)
     children = Children()
     assert children.look_after(store, settings, NOW) == 0
     backtests.ask(store, project, Wanted(weeks=1, block="day", budget=2.0), NOW)
@@ -124,7 +127,7 @@ def test_the_command_wants_a_file_or_a_project(capsys: pytest.CaptureFixture[str
 
 
 def test_ranges_tell_what_changed_and_what_did_not(store: Store, settings: Settings) -> None:
-    project = seeding.fill(store, settings, NOW, users=60)
+    project = seeding.fill(store, settings, NOW, users=35)
     end = NOW.replace(hour=0, minute=0)
     change = end - 3 * DAY
     found = {
@@ -142,8 +145,9 @@ def test_ranges_tell_what_changed_and_what_did_not(store: Store, settings: Setti
     assert compare_ranges(store, project, Segment("feature", "none"), (change, end), (change - DAY, change)) == []
 
 
+@ON_SQLITE
 def test_the_page_compares_ranges(store: Store, settings: Settings) -> None:
-    seeding.fill(store, settings, NOW, users=60)
+    seeding.fill(store, settings, NOW, users=35)
     told = texts(shown(store, settings, "/compare", "?what=ranges&range=3d"))
     for part in ("Response length", "Worse", "without a relevant change", "PSI"):
         assert part in told, part
@@ -153,6 +157,7 @@ def test_the_page_compares_ranges(store: Store, settings: Settings) -> None:
     assert "is not a time" in told
 
 
+@ON_SQLITE
 def test_the_page_compares_variants(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from monitor.profiles import refresh
 
@@ -201,10 +206,11 @@ def test_marks_need_a_person() -> None:
     assert need_of("GET", "/api/v1/incidents") == "read"
 
 
+@ON_SQLITE
 def test_documents_are_json(store: Store, settings: Settings) -> None:
     from monitor.hindsight.history import as_document
 
-    seeding.fill(store, settings, NOW, users=40, days=14)
+    seeding.fill(store, settings, NOW, users=35, days=14)
     found = replay_history(store, settings, "default", Wanted(weeks=1, block="hour", budget=1), NOW, day_done=nothing)
     document = json.loads(json.dumps(as_document(found)))
     assert document["block"] == "hour"
