@@ -279,6 +279,37 @@ def test_masking_twice_is_masking_once(text: str) -> None:
     assert REDACTOR.mask(masked) == (masked, {})
 
 
+_WORDS_OF_IDENTIFIERS = st.sampled_from(
+    [
+        *"0123456789 -/.A",
+        "12",
+        "1990",
+        "born ",
+        "passport ",
+        "steuer-id ",
+        "X123",
+        "chatcmpl-",
+        "Main Street",
+        " rue de Lille",
+        "Hauptstraße",
+        "Calle Mayor",
+        "P.O. Box ",
+        "sk-proj-" + TAIL,
+        TAIL,
+        "password is ",
+        "bearer ",
+    ]
+)
+
+
+@given(st.lists(_WORDS_OF_IDENTIFIERS | _PIECES, max_size=8).map("".join) | st.text(max_size=120))
+@hypothesis_settings(max_examples=600, deadline=None)
+def test_the_short_look_at_identifiers_overlooks_nothing(text: str) -> None:
+    thorough = redactor()
+    thorough._usual = False
+    assert REDACTOR.find(text) == thorough.find(text)
+
+
 @given(st.lists(_PIECES, max_size=12).map("".join))
 @hypothesis_settings(max_examples=200, deadline=None)
 def test_what_is_counted_is_replaced(text: str) -> None:

@@ -257,6 +257,18 @@ def find_worded_identifiers(text: str, lowered: str, shape: bytes) -> Iterator[R
                 yield match.span()
 
 
+def may_identify(text: str, lowered: str, shape: bytes) -> bool:
+    """False where no worded identifier, no date of birth and no address can be in a text: what each is never without
+    is missing.
+    """
+    return (
+        ((b"0000" in shape or b"A0" in shape) and any(map(lowered.__contains__, _ID_WORDS)))
+        or (b"0000" in shape and any(map(lowered.__contains__, _BIRTH_WORDS)))
+        or (" " in text and _HOUSE.search(shape) is not None)
+        or (" " in text and b" 0" in shape and any(map(text.__contains__, _NAME_FIRST_WORDS)))
+    )
+
+
 def find_birth_dates(text: str, lowered: str, shape: bytes) -> Iterator[Range]:
     """Dates after a word that says birth, looked for around each group of four digits."""
     place = shape.find(b"0000") if any(map(lowered.__contains__, _BIRTH_WORDS)) else -1

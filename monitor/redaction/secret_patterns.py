@@ -98,6 +98,12 @@ _LETTER = re.compile(r"[A-Za-z]")
 _STRONG = re.compile(r"[0-9!@#$%^&*+=?~]")
 
 
+def holds_key(text: str) -> bool:
+    """True where a text holds a key of a known form."""
+    possible = _LONG in text.encode("latin-1", "replace").translate(_KEY_CHARACTERS)
+    return possible and _KEYS.search(text) is not None
+
+
 def find_secrets(text: str, lowered: str, *, digits: bool) -> Iterator[Range]:
     """Start and end of every secret in the text; ranges may overlap.
 
