@@ -194,7 +194,9 @@ def _feedback(detail: CallDetail) -> Any:
 
 def _note(note: FeedbackNote) -> Any:
     about = "on the call" if note.span_id else "on the trace" if note.trace_id else "on the session"
-    by = {"human": "a person", "llm": "a model", "code": "a program"}.get(note.annotator, note.annotator)
+    by = {"human": "a person", "llm": "a model", "code": "a program", "implicit": "what the user did"}.get(
+        note.annotator, note.annotator
+    )
     body: list[Any] = [
         html.Div([html.Strong(note.name), " ", feedback_text(note)]),
         html.Div(f"{about}, by {by}, {wording.moment_text(note.time)}", className="dim"),

@@ -84,7 +84,8 @@ class Feedback(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a human or an evaluator says of a span (trace and span id), a trace (trace id only) or a session.
 
     Exactly one of `value` (thumbs and flags are 0 or 1, ratings are numbers) and `label` (a category) is usual; a
-    comment or correction may stand alone. `identifier` makes a repeated report replace the earlier one.
+    comment or correction may stand alone. `identifier` makes a repeated report replace the earlier one. The annotator
+    `implicit` is what a user did rather than said, such as copying an answer.
     """
 
     name: str
@@ -97,7 +98,7 @@ class Feedback(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     label: str | None = None
     comment: str | None = None
     correction: str | None = None
-    annotator: Literal["human", "llm", "code"] = "human"
+    annotator: Literal["human", "llm", "code", "implicit"] = "human"
     annotator_id: str = ""
     identifier: str = ""
 

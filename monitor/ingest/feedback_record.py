@@ -10,7 +10,7 @@ from monitor.ingest.record_fields import RecordError, text_field, time_field
 from monitor.ingest.values import number, type_name
 from monitor.records import Feedback
 
-AnnotatorKind = Literal["human", "llm", "code"]
+AnnotatorKind = Literal["human", "llm", "code", "implicit"]
 
 ANNOTATORS: dict[str, AnnotatorKind] = {
     "human": "human",
@@ -21,6 +21,8 @@ ANNOTATORS: dict[str, AnnotatorKind] = {
     "code": "code",
     "evaluator": "code",
     "rule": "code",
+    "implicit": "implicit",
+    "behaviour": "implicit",
 }
 """Words for kinds of annotators; anything else in `annotator` is the name of a human."""
 

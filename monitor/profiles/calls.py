@@ -1,14 +1,15 @@
 """Reads the calls of one block with their signals and feedback, ready for `build`.
 
 Feedback on a call counts for that call; feedback on a trace, or on an operation that is no call, for the trace's last
-call; feedback on a session alone for the whole project at the time of the session's last call.
+call; feedback on a session alone for the whole project at the time of the session's last call. Of the implicit signals
+only what was found is stored; every other call of a reviewed hour that could be followed counts as not having them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -17,20 +18,23 @@ from sqlalchemy import Connection, Text, and_, cast, select
 from sqlalchemy.sql import Select
 
 from monitor import tables
-from monitor.clock import to_microseconds
+from monitor.clock import BlockLength, to_microseconds
 from monitor.contracts import Kind, Segment, SignalValue
 from monitor.identifiers import id_floor
 from monitor.profiles.build import CallSignals
 from monitor.profiles.segments import capped, dimension_values
 from monitor.signal_rows import SIGNAL_COLUMNS, signals_of
-from monitor.signals import FEEDBACK_PREFIX
+from monitor.signals import COMMENT_SENTIMENT, FEEDBACK_PREFIX, IMPLICIT
 from monitor.store import table_of
 
 _SPAN = table_of(tables.Span)
 _ENRICHMENT = table_of(tables.Enrichment)
 _FEEDBACK = table_of(tables.Feedback)
+_REVIEWED = table_of(tables.ReviewedHour)
 _CALL = "llm"
 _CHUNK = 20_000
+_HOUR = BlockLength.HOUR.duration // timedelta(microseconds=1)
+_ABSENT = tuple((FEEDBACK_PREFIX + name, Kind.FLAG, False) for name in IMPLICIT)
 # Ids before 2020 are all within the first sequence.
 _SMALLEST_UPPER_ID = 1 << 22
 
@@ -84,6 +88,7 @@ def read_calls(
     if condition is not None:
         statement = statement.where(condition)
     feedback, stale = _feedback(connection, project_id, start, end)
+    reviewed = _reviewed(connection, project_id, start, end)
     users: list[bytes] = []
     times: list[int] = []
     values: list[tuple[str | None, ...]] = []
@@ -98,7 +103,10 @@ def read_calls(
         times.append(row["time"])
         values.append(dimension_values(row, language if isinstance(language, str) else None, tags, dimensions))
         signals.append(measured)
-        said.append(feedback.get(row["id"], []))
+        of_call = feedback.get(row["id"], [])
+        if (row["user"] or row["session_id"]) and row["time"] // _HOUR in reviewed:
+            of_call = of_call + _absent(of_call)
+        said.append(of_call)
     columns_of_values = [
         capped((item[place] for item in values), known[dimension]) for place, dimension in enumerate(dimensions)
     ]
@@ -134,6 +142,30 @@ def _within(statement: Select[Any], project_id: int, start: datetime, end: datet
     )
 
 
+def _reviewed(connection: Connection, project_id: int, start: datetime, end: datetime) -> set[int]:
+    """The hours that were looked through for implicit signals, as numbers since 1970."""
+    statement = select(_REVIEWED.c.start).where(
+        _REVIEWED.c.project_id == project_id,
+        _REVIEWED.c.start >= to_microseconds(start) // _HOUR * _HOUR,
+        _REVIEWED.c.start < to_microseconds(end),
+    )
+    return {moment // _HOUR for moment in connection.execute(statement).scalars()}
+
+
+def _absent(said: list[tuple[str, Kind, SignalValue]]) -> list[tuple[str, Kind, SignalValue]]:
+    """The implicit signals that a reviewed call does not have."""
+    present = {name for name, _, _ in said}
+    return [item for item in _ABSENT if item[0] not in present]
+
+
+def _all_said(row: Any) -> list[tuple[str, Kind, SignalValue]]:
+    """The signals of a piece of feedback: its value, and the sentiment of its comment."""
+    found = [] if (value := value_said(row)) is None else [value]
+    if row.sentiment is not None:
+        found.append((FEEDBACK_PREFIX + COMMENT_SENTIMENT, Kind.NUMBER, float(row.sentiment)))
+    return found
+
+
 def value_said(row: Any) -> tuple[str, Kind, SignalValue] | None:
     """The signal of a piece of feedback with its kind and value; None where it is a comment alone."""
     name = FEEDBACK_PREFIX + row.name
@@ -154,6 +186,7 @@ def _feedback(
             _FEEDBACK.c.value,
             _FEEDBACK.c.flag,
             _FEEDBACK.c.label,
+            _FEEDBACK.c.sentiment,
         )
         .where(_FEEDBACK.c.project_id == project_id, _FEEDBACK.c.trace_id.in_(traces))
         .order_by(_FEEDBACK.c.trace_id, _FEEDBACK.c.id)
@@ -176,8 +209,8 @@ def _feedback(
     stale: set[int] = set()
     first, last = to_microseconds(start), to_microseconds(end)
     for row in rows:
-        observed = value_said(row)
-        if observed is None:
+        observed = _all_said(row)
+        if not observed:
             continue
         trace = spans.get(row.trace_id, [])
         target = next((span for span in trace if row.span_id and span.span_id == row.span_id), None)
@@ -189,7 +222,7 @@ def _feedback(
             if target is not None and first <= target.time < last:
                 stale.update(span.time for span in calls if not first <= span.time < last)
         if target is not None:
-            result.setdefault(target.id, []).append(observed)
+            result.setdefault(target.id, []).extend(observed)
     return result, stale
 
 
@@ -198,7 +231,14 @@ def _session_feedback(
 ) -> tuple[list[CallSignals], set[int]]:
     sessions = _within(select(_SPAN.c.session_id), project_id, start, end).where(_SPAN.c.session_id.is_not(None))
     rows = connection.execute(
-        select(_FEEDBACK.c.session_id, _FEEDBACK.c.name, _FEEDBACK.c.value, _FEEDBACK.c.flag, _FEEDBACK.c.label)
+        select(
+            _FEEDBACK.c.session_id,
+            _FEEDBACK.c.name,
+            _FEEDBACK.c.value,
+            _FEEDBACK.c.flag,
+            _FEEDBACK.c.label,
+            _FEEDBACK.c.sentiment,
+        )
         .where(
             _FEEDBACK.c.project_id == project_id, _FEEDBACK.c.trace_id.is_(None), _FEEDBACK.c.session_id.in_(sessions)
         )
@@ -215,6 +255,6 @@ def _session_feedback(
         ).all()
         if first <= calls[-1].time < last:
             stale.update(call.time for call in calls if call.time < first)
-            observed = [item for item in map(value_said, said) if item is not None]
+            observed = [item for row in said for item in _all_said(row)]
             result.append(CallSignals(calls[-1].user or session_id, (), {}, observed))
     return result, stale
