@@ -17,6 +17,7 @@ from monitor.queries.probes import probe_findings
 from monitor.signals import describe
 
 _MOST_ROWS = 40
+_MOST_CLAIMS = 10
 _QUARTER = timedelta(days=91)
 _SURE = 0.05
 _MIX = {
@@ -38,6 +39,7 @@ def scan_section(request: Request, scan: Scan | None) -> Any:
             ),
         )
     gaps = [item for item in scan.compared if item.verdict == GAP]
+    worse = told_apart([item for item in gaps if item.worse])
     close = sum(item.verdict == NO_GAP for item in scan.compared)
     open_ = len(scan.compared) - len(gaps) - close
     part = "" if scan.share >= 1 else f" ({wording.percent(scan.share)} of the users were read)"
@@ -53,10 +55,10 @@ def scan_section(request: Request, scan: Scan | None) -> Any:
     if not scan.compared:
         state, text = "too_few", "Nothing to compare"
     elif gaps:
-        state, text = ("bad", "Gaps found") if any(item.worse for item in gaps) else ("moved", "Gaps found")
+        state, text = ("bad", "Gaps found") if worse else ("moved", "Served better only")
     else:
         state, text = ("ok", "No gap found") if close else ("too_few", "Not known yet")
-    told = [html.Li(_claim(request, scan, item)) for item in gaps[:_MOST_ROWS]]
+    told = [html.Li(_claim(request, scan, item)) for item in worse[:_MOST_CLAIMS]]
     return cards.section(
         "Weekly scan",
         cards.card(
@@ -67,6 +69,27 @@ def scan_section(request: Request, scan: Scan | None) -> Any:
         _hidden(scan),
         lead=lead,
     )
+
+
+def told_apart(gaps: Sequence[Comparison]) -> list[Comparison]:
+    """The gaps without those of two dimensions together that one of the two tells already, about as large."""
+    sizes = {(item.signal, item.dimension, item.group): _gap(item) for item in gaps}
+    return [
+        item
+        for item in gaps
+        if not any(
+            abs(_gap(item)) <= abs(single) + item.tolerance and _gap(item) * single > 0
+            for single in (
+                sizes.get((item.signal, *part), 0.0)
+                for part in zip(item.dimension.split("+"), item.group.split(" + "), strict=False)
+            )
+            if "+" in item.dimension and single
+        )
+    ]
+
+
+def _gap(item: Comparison) -> float:
+    return (item.standardised or item.raw).value
 
 
 def probes_section(request: Request) -> Any:

@@ -17,9 +17,12 @@ from monitor import tables
 from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import WHOLE, Kind, Segment, SignalValue
 from monitor.explain import records
+from monitor.fairness.week import save as save_scan
+from monitor.fairness.week import week_start
 from monitor.identifiers import new_id
 from monitor.ingest import Batch, Ingester
 from monitor.profile import Profile
+from monitor.queries.fairness import GAP, NOT_ENOUGH, Comparison, Limits, Scan
 from monitor.records import Message, Span
 from monitor.settings import Settings
 from monitor.store import Store
@@ -111,7 +114,52 @@ def fill(
         )
         store.insert(connection, tables.Verdict, verdicts)
     _incidents(store, project, names, end, change, start)
+    _scan(store, project, names, end)
     return project
+
+
+def _scan(store: Store, project: int, names: Names, end: datetime) -> None:
+    """A scan for unfairness with a gap, one that the mix explains, and one that is not known."""
+    start = week_start(end) - 7 * DAY
+    compared = [
+        Comparison(
+            signal=names.feedback,
+            kind="flag",
+            dimension="language",
+            group=group,
+            verdict=verdict,
+            worse=True if verdict == GAP else None,
+            reason=names.reason,
+            users=420,
+            others=900,
+            value=0.51,
+            other=0.84,
+            tolerance=0.05,
+            raw=Limits(-0.33, -0.38, -0.28),
+            standardised=Limits(-0.2, -0.25, -0.15),
+            strata=["feature"],
+            mix="part",
+            p_value=1e-6,
+            good_ratio=Limits(0.61, 0.55, 0.67),
+            missing=0 if verdict == GAP else 340,
+        )
+        for group, verdict in ((names.feature, GAP), (names.other_feature, NOT_ENOUGH))
+    ]
+    save_scan(
+        store,
+        project,
+        Scan(
+            start=start,
+            end=start + 7 * DAY,
+            made=end,
+            calls=4000,
+            users=1320,
+            share=1.0,
+            questions=2,
+            hidden={"language": 1},
+            compared=compared,
+        ),
+    )
 
 
 def _spans(store: Store, settings: Settings, names: Names, end: datetime) -> None:

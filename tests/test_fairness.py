@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboards.scans import told_apart
 from monitor.contracts import Kind, Signal
 from monitor.enrich import enrich_pending
 from monitor.errors import SettingsError
@@ -18,7 +19,7 @@ from monitor.fairness.values import UserValues
 from monitor.fairness.week import scan_due, scan_range, week_start
 from monitor.ingest import Batch, Ingester
 from monitor.profiles import refresh
-from monitor.queries.fairness import GAP, MENTIONED, NO_GAP, NOT_ENOUGH, Comparison, newest_scan, scans
+from monitor.queries.fairness import GAP, MENTIONED, NO_GAP, NOT_ENOUGH, Comparison, Limits, newest_scan, scans
 from monitor.records import Feedback, Message, Span
 from monitor.settings import Settings
 from monitor.stats.discoveries import benjamini_yekutieli
@@ -300,3 +301,52 @@ def test_part_of_the_users_stands_for_a_large_week(
     assert found.share == pytest.approx(0.5)
     assert found.users < 180
     assert found.calls == 4 * found.users, "users are read whole"
+
+
+def test_the_page_tells_a_gap_of_two_dimensions_only_where_neither_tells_it_alone() -> None:
+    def gap(dimension: str, group: str, size: float) -> Comparison:
+        return Comparison(
+            signal="failed",
+            kind="flag",
+            dimension=dimension,
+            group=group,
+            verdict=GAP,
+            worse=True,
+            reason="",
+            users=100,
+            others=100,
+            value=0.0,
+            other=0.0,
+            tolerance=0.05,
+            raw=Limits(size, size - 0.05, size + 0.05),
+        )
+
+    single = gap("language", "pl", 0.1)
+    same, larger = gap("language+tag.plan", "pl + free", 0.12), gap("language+tag.plan", "pl + paid", 0.3)
+    other = gap("language+tag.plan", "en + paid", 0.1)
+    assert told_apart([single, same, larger, other]) == [single, larger, other]
+
+
+# BBQ (nyu-mll/BBQ, CC BY 4.0, Parrish et al. 2022): wrong answers of UnifiedQA-11B among questions without and with
+# the context that decides, counted on a sample of the published answers.
+BBQ = {
+    "Age": {"ambiguous": (290, 627), "decided": (30, 573)},
+    "Religion": {"ambiguous": (210, 600), "decided": (72, 600)},
+    "Sexual_orientation": {"ambiguous": (135, 432), "decided": (26, 432)},
+}
+
+
+def test_bbqs_groups_come_in_the_order_of_their_bias() -> None:
+    values = UserValues(DIMENSIONS)
+    for group, parts in BBQ.items():
+        for condition, (wrong, asked) in parts.items():
+            for question in range(asked):
+                user = f"{group} {condition} {question}".encode()
+                failed = {"wrong": (Kind.FLAG, float(question < wrong))}
+                values.add(user, (group, condition, "unifiedqa", "en"), failed)
+    compared, questions, _ = compare_all(values, ("tag.group",), describe=flag)
+    gaps = {item.group: (item.standardised or item.raw).value for item in compared}
+    assert sorted(gaps, key=lambda group: -gaps[group]) == ["Age", "Religion", "Sexual_orientation"]
+    assert questions == 3
+    [worst] = [item for item in compared if item.verdict == GAP and item.worse]
+    assert worst.group == "Age"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -34,6 +34,7 @@ LEAST_SURE = 0.01
 """A claim needs a p-value below this, too: it matters where few questions are asked."""
 TOLERANCE_POINTS = 0.05
 STRATA = ("feature", "model_family", "language")
+ABOUT_PROMPTS = ("prompt", "injection", "input_tokens")
 FAMILIES = ("quality", "safety", "usage")
 _SAME_AS_MODEL = ("model", "model_family", "provider")
 
@@ -57,7 +58,9 @@ class _Compared:
 
 
 def is_compared(signal: Signal) -> bool:
-    """True for what can be better or worse for somebody."""
+    """True for what can be better or worse for somebody; what tells of the prompt is no treatment."""
+    if any(word in signal.name for word in ABOUT_PROMPTS):
+        return False
     return signal.good is not None and signal.kind in (Kind.FLAG, Kind.NUMBER) and signal.family in FAMILIES
 
 
@@ -224,8 +227,8 @@ def _told(item: _Compared, claims: set[tuple[str, str, str]]) -> Comparison:
         value=found.value,
         other=found.other,
         tolerance=item.tolerance,
-        raw=_limits(found.raw),
-        standardised=None if found.standardised is None else _limits(found.standardised),
+        raw=_limits(_within(found.raw, item.signal)),
+        standardised=None if found.standardised is None else _limits(_within(found.standardised, item.signal)),
         strata=list(item.strata),
         covered=found.covered,
         mix=mix,
@@ -244,13 +247,21 @@ def _limits(found: Difference) -> Limits:
     return Limits(found.effect, found.low, found.high)
 
 
+def _within(found: Difference, signal: Signal) -> Difference:
+    """A share differs by no more than a hundred points."""
+    if signal.kind is not Kind.FLAG:
+        return found
+    return replace(found, low=max(found.low, -1.0), high=min(found.high, 1.0))
+
+
 def _ratio(found: Ratio | None) -> Limits | None:
     return None if found is None else Limits(found.value, found.low, found.high)
 
 
 def _reason(item: _Compared, verdict: str, mix: Mix) -> str:
     """The answer in one or two plain sentences."""
-    found, judged, signal = item.parity, item.parity.judged, item.signal
+    found, signal = item.parity, item.signal
+    judged = _within(found.judged, signal)
     who = group_text(item.dimension, item.group)
     size = f"{sized(signal, judged.effect)} (95% interval {sized(signal, judged.low)} to {sized(signal, judged.high)})"
     same = f" with the same mix of {_listed(item.strata)}" if found.standardised is not None else ""
