@@ -30,6 +30,8 @@ def layout(request: Request) -> list[Any]:
         request.store, request.project_id, request.segment, (request.start, request.end), (start, end)
     )
     now, before = wording.period(request.start, request.end), wording.period(start, end)
+    if start < request.end and request.start < end:
+        parts.append(cards.note("The two ranges overlap: the days in both hide a part of any difference."))
     if not found:
         parts.append(
             cards.nothing(

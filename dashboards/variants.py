@@ -29,6 +29,7 @@ MOST_CALLS = 100_000
 """Calls that a page reads at most; a command reads more."""
 _PREFERRED = ("prompt_version", "release", "model", "feature", "environment")
 _MOST_VALUES = 300
+_MOST_WORDS = 12
 _DECISIONS = {
     "worse": ("bad", "Worse"),
     "better": ("ok", "Better"),
@@ -228,11 +229,13 @@ def _words(trial: Trial) -> Any:
                 wording.shortened(in_words(item, trial.first, trial.second), 400),
             ]
         )
-        for item in told[:12]
+        for item in told[:_MOST_WORDS]
     ]
     rest = []
     if not told:
         rest.append("No signal differs for sure so far.")
+    if len(told) > _MOST_WORDS:
+        rest.append(f"{wording.count(len(told) - _MOST_WORDS)} more are in the table.")
     if waiting:
         rest.append(f"Undecided: {wording.listed([item.signal.title for item in waiting], most=4)}.")
     return cards.card(html.Ul(lines, className="changes") if lines else None, html.P(" ".join(rest)) if rest else None)
@@ -272,12 +275,11 @@ def _rows(request: Request, trial: Trial, items: Sequence[Compared], caption: st
             "Difference",
             "95% interval",
             "Standardised",
-            "Still missing",
             "Calls",
         ],
         [_row(request, trial, item) for item in items],
         caption=caption,
-        numeric=(2, 3, 4, 5, 6, 7),
+        numeric=(2, 3, 4, 5, 6),
         empty="The two have no signal in common.",
     )
 
@@ -292,7 +294,7 @@ def _row(request: Request, trial: Trial, item: Compared) -> list[Any]:
         for name, value in (("first", trial.first), ("second", trial.second))
     ]
     return [
-        cards.badge(*_DECISIONS[found.decision]),
+        html.Div([cards.badge(*_DECISIONS[found.decision]), html.Div(_missing(found), className="dim small-text")]),
         html.Div(
             wording.shortened(signal.title, 60), title=wording.shortened(signal.description, 300), className="named"
         ),
@@ -300,8 +302,7 @@ def _row(request: Request, trial: Trial, item: Compared) -> list[Any]:
         wording.format_value(signal, item.second.mean),
         _amount(signal, found.effect),
         html.Span(_interval(signal, found), className="dim"),
-        _amount(signal, item.standardised.effect) if item.standardised else wording.MISSING,
-        wording.plural(found.missing, "user") if found.missing else wording.MISSING,
+        _plain(_amount(signal, item.standardised.effect)) if item.standardised else wording.MISSING,
         html.Span([links[0], " · ", links[1]], className="nowrap"),
     ]
 
@@ -313,6 +314,13 @@ def _amount(signal: Signal, effect: float) -> str:
 def _interval(signal: Signal, found: Difference) -> str:
     if found.decision == "too_few":
         return wording.MISSING
-    low, high = _amount(signal, found.low), _amount(signal, found.high)
-    unit = high[high.index(" ") :] if " " in high else ""
-    return f"{low.removesuffix(unit)} to {high}"
+    return f"{_plain(_amount(signal, found.low))} to {_plain(_amount(signal, found.high))}"
+
+
+def _plain(amount: str) -> str:
+    """Without the unit, which stands beside the difference."""
+    return amount.partition(" ")[0]
+
+
+def _missing(found: Difference) -> str:
+    return f"{wording.plural(found.missing, 'user')} more" if found.missing else ""

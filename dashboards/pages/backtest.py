@@ -12,7 +12,7 @@ from dash import Input, Output, State, dcc, html, no_update
 from dashboards import cards, incidents, streams
 from dashboards.filters import Request
 from monitor import clock, wording
-from monitor.contracts import Kind, Page, Segment
+from monitor.contracts import Kind, Page, Segment, Signal
 from monitor.errors import MonitorError
 from monitor.queries import alerts, backtests
 from monitor.queries.alerts import IncidentRecord
@@ -20,9 +20,14 @@ from monitor.queries.backtests import Standing
 from monitor.signals import describe
 
 _WEEKS = (4, 8, 12, 26)
-_MOST_ALARMS = 200
+_FIRST_ALARMS = 5
+_MOST_ALARMS = 100
+_MOST_INCIDENTS = 50
 _ASK_AGAIN_MS = 3000
 _LANES = {"hour": "hours", "day": "days"}
+
+Alarm = Mapping[str, Any]
+"""An alarm as `monitor.hindsight` keeps it."""
 
 
 def layout(request: Request) -> Any:
@@ -110,7 +115,8 @@ def _progress(standing: Standing | None, now: datetime) -> Any:
             className="notice",
         )
     if not standing.days:
-        return html.P("It begins within some seconds…", className="notice", role="status")
+        began = "It begins within some seconds…" if standing.state == "asked" else "Reading the stored profiles…"
+        return html.P(began, className="notice", role="status")
     told = f"{wording.count(standing.done_days)} of {wording.plural(standing.days, 'day')} replayed…"
     return html.Div(
         [
@@ -139,12 +145,16 @@ def _result(request: Request, standing: Standing | None) -> Any:
             _sums(found, then),
             cards.section(
                 f"{period}, by closed {watched}",
-                _table(request, raised, then),
-                lead=f"With {wording.number(found['budget'])} false alarms a quarter accepted; replayed "
+                _groups(request, raised, then),
+                lead=f"With {_accepted(found['budget'])} a quarter accepted; replayed "
                 f"{wording.moment_text(standing.made)}. {_caveat()}",
             ),
         ]
     )
+
+
+def _accepted(budget: float) -> str:
+    return f"{wording.number(budget)} false alarm{'' if budget == 1 else 's'}"
 
 
 def _caveat() -> str:
@@ -191,55 +201,120 @@ def _then(alarm: Mapping[str, Any], real: Sequence[IncidentRecord]) -> IncidentR
     )
 
 
-def _table(request: Request, raised: Sequence[Mapping[str, Any]], then: Sequence[IncidentRecord | None]) -> Any:
-    rows = [_row(request, alarm, real) for alarm, real in zip(raised, then, strict=True)][:_MOST_ALARMS]
-    more = len(raised) - _MOST_ALARMS
+def _groups(request: Request, raised: Sequence[Alarm], then: Sequence[IncidentRecord | None]) -> Any:
+    """The alarms by the incident that they would have been, in the order of their first."""
+    if not raised:
+        return cards.nothing("No alarm would have been raised.")
+    groups: dict[Any, list[tuple[Alarm, IncidentRecord | None]]] = {}
+    for alarm, real in zip(raised, then, strict=True):
+        groups.setdefault(alarm["incident"], []).append((alarm, real))
+    shown = [_group(request, group) for group in list(groups.values())[:_MOST_INCIDENTS]]
+    more = len(groups) - _MOST_INCIDENTS
     return html.Div(
         [
-            cards.table(
-                ["Raised", "Indicator", "Segment", "Change", "Since", "Evidence", "Over", "Incident then"],
-                rows,
-                caption="Alarms that would have been raised",
-                empty="No alarm would have been raised.",
-            ),
+            *shown,
             cards.note(f"{wording.count(more)} more; llmops-monitor backtest --json lists all.") if more > 0 else None,
-        ]
+        ],
+        className="stack",
     )
 
 
-def _row(request: Request, alarm: Mapping[str, Any], real: IncidentRecord | None) -> list[Any]:
-    signal = describe(alarm["signal"], Kind(alarm["kind"]))
+def _group(request: Request, group: Sequence[tuple[Alarm, IncidentRecord | None]]) -> Any:
+    """One incident: its first alarms, the others folded away, and what the live monitor had then."""
+    alarms = [alarm for alarm, _ in group]
+    lead = alarms[0]
+    real = next((real for _, real in group if real is not None), None)
+    drivers = list(dict.fromkeys(f"{item['dimension']} {item['value']}" for item in lead["drivers"]))
+    facts: list[tuple[str, Any]] = [
+        ("First raised", wording.moment_text(_moment(lead["time"]))),
+        ("Alarms", wording.count(len(alarms))),
+        ("What else changed then", wording.listed([wording.shortened(name.replace("_", " "), 60) for name in drivers])),
+        ("Incident then", _live(request, real)),
+    ]
+    rest = alarms[_FIRST_ALARMS:_MOST_ALARMS]
+    more = len(alarms) - _MOST_ALARMS
+    return html.Div(
+        [
+            html.H3(
+                f"{wording.shortened(wording.segment_text(Segment(**lead['segment'])), 60)}: {_title(lead)} "
+                f"{_change(lead)}"
+            ),
+            cards.fact_list(facts),
+            _table(request, alarms[:_FIRST_ALARMS], "First alarms"),
+            html.Details(
+                [
+                    html.Summary(f"{wording.plural(len(alarms) - _FIRST_ALARMS, 'more alarm')} of the same incident"),
+                    _table(request, rest, "Further alarms"),
+                    cards.note(f"{wording.count(more)} more are left out.") if more > 0 else None,
+                ],
+                className="fold",
+            )
+            if rest
+            else None,
+        ],
+        className="card replayed",
+    )
+
+
+def _live(request: Request, real: IncidentRecord | None) -> Any:
+    if real is None:
+        return "none was open"
+    marked = ", marked false" if real.marked_false else ""
+    return html.Span([cards.link("one was open", incidents.incident_link(request, real.id)), marked])
+
+
+def _table(request: Request, alarms: Sequence[Alarm], caption: str) -> Any:
+    return cards.table(
+        ["Raised", "Indicator", "Segment", "Change", "Evidence", "Since", "Over"],
+        [_row(request, alarm) for alarm in alarms],
+        caption=caption,
+    )
+
+
+def _row(request: Request, alarm: Alarm) -> list[Any]:
     segment = Segment(**alarm["segment"])
-    title = f"{alarm['title']} {alarm['category'] or ''}".strip()
-    change = streams.change_text(streams.as_judged(signal), alarm["before"], alarm["after"])
-    if signal.kind is Kind.VECTOR:
-        change = "moved"
-    live: Any = html.Span("none", className="dim")
-    if real is not None:
-        live = html.Span(
-            [
-                cards.link("open then", incidents.incident_link(request, real.id)),
-                " (marked false)" if real.marked_false else "",
-            ]
-        )
+    over = wording.day(_moment(alarm["resolved"])) if alarm["resolved"] else "still open"
     return [
         html.Span(wording.moment_text(_moment(alarm["time"])), className="nowrap"),
         alarm["indicator"].replace("_", " "),
-        html.Span(wording.shortened(wording.segment_text(segment), 60), title=str(segment)[:300]),
-        html.Span(
+        html.Div(wording.shortened(wording.segment_text(segment), 60), title=str(segment)[:300], className="named"),
+        html.Div(
             [
-                cards.link(
-                    wording.shortened(title, 60),
-                    streams.stream_link(request, alarm["indicator"], alarm["signal"], segment),
-                ),
-                f" {change}",
-            ]
+                cards.link(_title(alarm), streams.stream_link(request, alarm["indicator"], alarm["signal"], segment)),
+                f" {_change(alarm)}",
+            ],
+            className="named",
         ),
+        html.Span(_evidence(alarm), title=wording.shortened(alarm["reason"], 300), className="dim"),
         html.Span(wording.moment_text(_moment(alarm["since"])).removesuffix(", 00:00 UTC"), className="nowrap"),
-        html.Span(wording.shortened(alarm["reason"], 220), className="dim small"),
-        html.Span(wording.day(_moment(alarm["resolved"])), className="nowrap") if alarm["resolved"] else "still open",
-        live,
+        html.Span(over, className="nowrap"),
     ]
+
+
+def _title(alarm: Alarm) -> str:
+    return wording.shortened(f"{alarm['title']} {alarm['category'] or ''}".strip(), 60)
+
+
+def _change(alarm: Alarm) -> str:
+    if alarm["kind"] == Kind.VECTOR:
+        return "moved"
+    return streams.change_text(_signal(alarm), alarm["before"], alarm["after"])
+
+
+def _signal(alarm: Alarm) -> Signal:
+    return streams.as_judged(describe(alarm["signal"], Kind(alarm["kind"])))
+
+
+def _evidence(alarm: Alarm) -> str:
+    """The interval of the value it moved to, with calls; the chance of as much by itself where hours were watched."""
+    told = [wording.plural(alarm["n"], "call")]
+    if alarm["kind"] in (Kind.NUMBER, Kind.FLAG):
+        told.insert(
+            0, wording.format_interval(_signal(alarm), alarm["low"], alarm["high"]).removeprefix("95% interval ")
+        )
+    if alarm["evidence"] is not None:
+        told.append(f"once in {wording.count(10 ** float(alarm['evidence']))} by chance")
+    return ", ".join(part for part in told if part)
 
 
 def _moment(text: str) -> datetime:
