@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     queue_records: int = Field(
         20_000, ge=1, description="Records that may wait for the writer before senders are told to wait."
     )
-    max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body, after decompression.")
+    max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="Largest request body, after decompression.")
     max_text_characters: int = Field(
         200_000,
         ge=1000,

@@ -70,6 +70,7 @@ def _filled(first: Decoded, other: Decoded) -> Decoded:
         changes["kind"] = other.span.kind
     changes["tags"] = {**other.span.tags, **span.tags}
     changes["attributes"] = {name: value for name, value in span.attributes.items() if name in other.span.attributes}
-    unmapped = tuple(name for name in first.unmapped if name in other.unmapped)
+    unknown = set(other.unmapped)
+    unmapped = tuple(name for name in first.unmapped if name in unknown)
     said = first.feedback or other.feedback
     return Decoded(msgspec.structs.replace(span, **changes), said, unmapped)

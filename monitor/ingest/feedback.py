@@ -35,7 +35,7 @@ def identity_of(feedback: Feedback) -> bytes:
         content = (feedback.value, feedback.label, feedback.comment, feedback.correction)
         parts += ["content", *(repr(item) for item in content)]
     text = "\x1f".join(part.replace("\x1f", " ") for part in parts)
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def write_feedback(

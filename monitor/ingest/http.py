@@ -6,7 +6,8 @@ import gzip
 import io
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -32,7 +33,7 @@ LANGFUSE_TRACES = "/api/public/otel/v1/traces"
 _PROJECT_HEADERS = ("HTTP_X_PROJECT", "HTTP_X_LLMOPS_PROJECT")
 _CHUNK = 1 << 20
 # Bodies of so many bytes unpacked are read one after the other: what is made of them takes a multiple of that.
-_HUGE = 8 << 20
+_HUGE = 2 << 20
 
 # google.rpc.Code
 _CODES = {400: 3, 413: 8, 415: 3, 422: 3, 429: 8, 500: 13, 503: 14}
@@ -132,12 +133,9 @@ class Endpoint:
         return Answer(422 if failed else 200, _receipt(receipt, accepted(receipt)), otlp.JSON)
 
     def _in_turn(self, environ: Environ, store: Callable[[bytes], Receipt]) -> Receipt:
-        """What became of the records that `store` finds in the body; huge ones are read one after the other."""
-        body = _body(environ, self._settings.max_body_bytes)
-        if len(body) < _HUGE:
-            return store(body)
-        with self._huge:
-            return store(body)
+        """What became of the records that `store` finds in the body; huge ones are unpacked and read in turn."""
+        with ExitStack() as turn:
+            return store(_body(environ, self._settings.max_body_bytes, lambda: turn.enter_context(self._huge)))
 
     def _stored_traces(self, body: bytes, encoding: str, destination: Destination) -> Receipt:
         return _total(self._ingester.submit_traces(body, encoding, destination, clock.now()))
@@ -205,44 +203,57 @@ def _refusal(error: MonitorError, body: bytes, content_type: str) -> Answer:
     return Answer(_status(error), body, content_type, error.retry_after if isinstance(error, Busy) else 0)
 
 
-def _body(environ: Environ, limit: int) -> bytes:
-    """The request's body, decompressed. Raises TooLarge as soon as it grows over `limit`, whatever it claims."""
+def _body(environ: Environ, limit: int, wait: Callable[[], object]) -> bytes:
+    """The request's body, decompressed; calls `wait` as soon as it is huge.
+
+    Raises TooLarge as soon as it grows over `limit`, whatever it claims.
+    """
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > limit:
         raise TooLarge(f"The body is larger than {limit} bytes.")
     data: bytes = environ["wsgi.input"].read(int(length))
     encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding in ("", "identity"):
+        if len(data) > _HUGE:
+            wait()
         return data
     if encoding == "gzip":
-        return _unpacked(gzip.GzipFile(fileobj=io.BytesIO(data)), limit)
+        return _gathered(_gunzipped(data), limit, wait)
     if encoding == "deflate":
-        return _inflated(data, limit)
+        return _gathered(_inflated(data), limit, wait)
     raise Unsupported("Content-Encoding must be gzip, deflate or identity.")
 
 
-def _unpacked(stream: gzip.GzipFile, limit: int) -> bytes:
-    parts: list[bytes] = []
+def _gathered(parts: Iterator[bytes], limit: int, wait: Callable[[], object]) -> bytes:
+    gathered: list[bytes] = []
     size = 0
+    for part in parts:
+        if size <= _HUGE < size + len(part):
+            wait()
+        size += len(part)
+        if size > limit:
+            raise TooLarge(f"The body is larger than {limit} bytes when unpacked.")
+        gathered.append(part)
+    return gathered[0] if len(gathered) == 1 else b"".join(gathered)
+
+
+def _gunzipped(data: bytes) -> Iterator[bytes]:
+    stream = gzip.GzipFile(fileobj=io.BytesIO(data))
     try:
         while part := stream.read(_CHUNK):
-            size += len(part)
-            if size > limit:
-                raise TooLarge(f"The body is larger than {limit} bytes when unpacked.")
-            parts.append(part)
+            yield part
     except (OSError, EOFError, zlib.error):
         raise InputError("The body is not valid gzip.") from None
-    return b"".join(parts)
 
 
-def _inflated(data: bytes, limit: int) -> bytes:
+def _inflated(data: bytes) -> Iterator[bytes]:
     inflater = zlib.decompressobj()
     try:
-        body = inflater.decompress(data, limit + 1)
+        part = inflater.decompress(data, _CHUNK)
+        while part:
+            yield part
+            part = inflater.decompress(inflater.unconsumed_tail, _CHUNK)
     except zlib.error:
         raise InputError("The body is not valid deflate.") from None
-    if len(body) > limit:
-        raise TooLarge(f"The body is larger than {limit} bytes when unpacked.")
     if not inflater.eof:
         raise InputError("The body is not valid deflate.")
-    return body

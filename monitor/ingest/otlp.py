@@ -85,6 +85,9 @@ def _add_span(pile: _Pile, raw: RawSpan | InputError, position: int) -> None:
         return
     try:
         decoded = decode_span(raw)
+    except RecursionError:
+        pile.rejected.append(Rejection(position, "A value is nested too deeply.", shape=shape_of(raw.attributes)))
+        return
     except InputError as error:
         pile.rejected.append(Rejection(position, str(error), shape=shape_of(raw.attributes)))
         return

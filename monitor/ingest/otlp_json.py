@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from monitor.errors import InputError
+from monitor.errors import InputError, TooLarge
+from monitor.ingest.bounds import MAX_RECORDS, TOO_MANY_RECORDS
 from monitor.ingest.raw_span import RawEvent, RawLog, RawSpan, Resource, resource_of
 from monitor.ingest.values import decode_json, number, to_json, type_name
 
@@ -19,7 +20,9 @@ _SNAKE = re.compile(r"[A-Z]")
 
 def read_spans(body: bytes) -> Iterator[tuple[Resource, Iterable[RawSpan | InputError]]]:
     """Spans by resource. Raises InputError where the body is no trace request."""
-    for group in _objects(_request(body), "resourceSpans"):
+    request = _request(body)
+    _check_count(request, "resourceSpans", "scopeSpans", "spans")
+    for group in _objects(request, "resourceSpans"):
         resource = _resource(group)
         spans: list[RawSpan | InputError] = []
         for scoped in _objects(group, "scopeSpans"):
@@ -34,7 +37,9 @@ def read_spans(body: bytes) -> Iterator[tuple[Resource, Iterable[RawSpan | Input
 
 def read_logs(body: bytes) -> Iterator[tuple[Resource, list[RawLog | InputError]]]:
     """Log records by resource. Raises InputError where the body is no logs request."""
-    for group in _objects(_request(body), "resourceLogs"):
+    request = _request(body)
+    _check_count(request, "resourceLogs", "scopeLogs", "logRecords")
+    for group in _objects(request, "resourceLogs"):
         resource = _resource(group)
         logs: list[RawLog | InputError] = []
         for scoped in _objects(group, "scopeLogs"):
@@ -52,6 +57,13 @@ def _request(body: bytes) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InputError(f"The body must be an OTLP request object, not {type_name(value)}.")
     return value
+
+
+def _check_count(request: Mapping[str, Any], outer: str, inner: str, records: str) -> None:
+    """Raises TooLarge for a request of too many records."""
+    groups = (scoped for group in _objects(request, outer) for scoped in _objects(group, inner))
+    if sum(len(_list(scoped, records)) for scoped in groups) > MAX_RECORDS:
+        raise TooLarge(TOO_MANY_RECORDS)
 
 
 def _get(record: Mapping[str, Any], name: str) -> Any:

@@ -9,20 +9,41 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope as ScopeMessage
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as LogMessage
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from monitor.errors import InputError
+from monitor.ingest.bounds import LARGE_BYTES, NO_PROTOBUF, Group, check_record, outline
 from monitor.ingest.raw_span import RawEvent, RawLog, RawSpan, Resource, resource_of
 
 _STATUS_ERROR = 2
 _LONGEST_REMEMBERED = 4_096
+NO_RECORD = "The record is no valid protobuf, or it is nested more than 100 deep."
 
 
 def read_spans(body: bytes) -> Iterator[tuple[Resource, Iterable[RawSpan | InputError]]]:
     """Spans by resource, decoded as they are taken. Raises InputError where the body is no trace request."""
+    if len(body) > LARGE_BYTES:
+        for found in outline(body):
+            resource = _resource(found.resource)
+            yield resource, _spans_apart(body, found, resource)
+        return
     for group in _parsed(ExportTraceServiceRequest, body).resource_spans:
         resource = _resource(group.resource.SerializeToString())
         yield resource, _spans(group, resource)
+
+
+def _spans_apart(body: bytes, group: Group, resource: Resource) -> Iterator[RawSpan | InputError]:
+    """Spans that are read one by one: all of a large request at once would take a multiple of its bytes."""
+    scope = _scope(_parsed(ScopeMessage, group.scope))
+    for part in group.records:
+        try:
+            check_record(body, part, "span")
+            yield _span(_parsed(SpanMessage, body[slice(*part)], NO_RECORD), resource, scope)
+        except InputError as error:
+            yield error
 
 
 def _spans(group: Any, resource: Resource) -> Iterator[RawSpan | InputError]:
@@ -34,21 +55,39 @@ def _spans(group: Any, resource: Resource) -> Iterator[RawSpan | InputError]:
 
 def read_logs(body: bytes) -> Iterator[tuple[Resource, list[RawLog | InputError]]]:
     """Log records by resource. Raises InputError where the body is no logs request."""
+    if len(body) > LARGE_BYTES:
+        for found in outline(body):
+            resource = _resource(found.resource)
+            yield resource, list(_logs_apart(body, found, resource))
+        return
     for group in _parsed(ExportLogsServiceRequest, body).resource_logs:
         resource = _resource(group.resource.SerializeToString())
         logs: list[RawLog | InputError] = []
         for scoped in group.scope_logs:
             scope = _scope(scoped.scope)
-            for record in scoped.log_records:
-                attributes = _attributes(record.attributes)
-                event = RawEvent(
-                    record.event_name or str(attributes.pop("event.name", "")),
-                    record.time_unix_nano or record.observed_time_unix_nano,
-                    attributes,
-                    _value(record.body),
-                )
-                logs.append(RawLog(record.trace_id.hex(), record.span_id.hex(), event, resource, scope))
+            logs.extend(_log(record, resource, scope) for record in scoped.log_records)
         yield resource, logs
+
+
+def _logs_apart(body: bytes, group: Group, resource: Resource) -> Iterator[RawLog | InputError]:
+    scope = _scope(_parsed(ScopeMessage, group.scope))
+    for part in group.records:
+        try:
+            check_record(body, part, "record")
+            yield _log(_parsed(LogMessage, body[slice(*part)], NO_RECORD), resource, scope)
+        except InputError as error:
+            yield error
+
+
+def _log(record: Any, resource: Resource, scope: str) -> RawLog:
+    attributes = _attributes(record.attributes)
+    event = RawEvent(
+        record.event_name or str(attributes.pop("event.name", "")),
+        record.time_unix_nano or record.observed_time_unix_nano,
+        attributes,
+        _value(record.body),
+    )
+    return RawLog(record.trace_id.hex(), record.span_id.hex(), event, resource, scope)
 
 
 @lru_cache(maxsize=256)
@@ -58,14 +97,17 @@ def _known_resource(data: bytes) -> Resource:
 
 def _resource(data: bytes) -> Resource:
     """The application that sent; the same ones send again and again."""
-    return _known_resource(data) if len(data) <= _LONGEST_REMEMBERED else _known_resource.__wrapped__(data)
+    try:
+        return _known_resource(data) if len(data) <= _LONGEST_REMEMBERED else _known_resource.__wrapped__(data)
+    except DecodeError:
+        raise InputError(NO_PROTOBUF) from None
 
 
-def _parsed(kind: Any, body: bytes) -> Any:
+def _parsed(kind: Any, body: bytes, reason: str = NO_PROTOBUF) -> Any:
     try:
         return kind.FromString(body)
     except DecodeError:
-        raise InputError("The body is no OTLP message in protobuf encoding.") from None
+        raise InputError(reason) from None
 
 
 def _scope(scope: Any) -> str:

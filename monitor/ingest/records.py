@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
+from monitor.errors import InputError
 from monitor.ingest.batch import Batch, Rejection
 from monitor.ingest.call_record import read_call
 from monitor.ingest.feedback_record import read_feedback
@@ -30,6 +31,9 @@ def call_batches(
             decoded = read_call(record, now, timezone)
         except RecordError as error:
             rejected.append(Rejection(index, str(error), error.field, shape_of(record)))
+            continue
+        except (InputError, RecursionError):
+            rejected.append(Rejection(index, "The record is nested too deeply.", shape=shape_of(record)))
             continue
         spans.append(decoded.span)
         positions.append(index)

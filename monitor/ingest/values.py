@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from monitor.errors import InputError
+from monitor.ingest.bounds import check_json
 
 MAX_SHAPE_FIELDS = 40
 _FIT_NAME = re.compile(r"[\w.\-]{1,60}\Z")
@@ -28,10 +29,11 @@ _TYPES = {
 
 
 def decode_json(data: bytes | str) -> Any:
-    """The value of a JSON text. Raises InputError that says where it is broken, never what it holds.
+    """The value of a JSON text. Raises InputError that says where it is broken, never what it holds, and TooLarge.
 
     What Python's own encoder writes outside of the standard (NaN, lone surrogates) is understood as well.
     """
+    check_json(data)
     try:
         return msgspec.json.decode(data)
     except msgspec.DecodeError as error:
@@ -57,10 +59,12 @@ def try_json(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON of any value; what JSON has no form for becomes text."""
+    """JSON of any value; what JSON has no form for becomes text. Raises InputError where it is nested too deeply."""
     try:
         return _encode(value).decode()
-    except (TypeError, ValueError, RecursionError):
+    except RecursionError:
+        raise InputError("A value is nested too deeply.") from None
+    except (TypeError, ValueError, OverflowError):
         return repr(value)
 
 
