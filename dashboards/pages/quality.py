@@ -7,13 +7,11 @@ from typing import Any
 
 from dash import html
 
-from dashboards import cards, family, texts
-from dashboards.call_list import feedback_text
+from dashboards import cards, family, notes
 from dashboards.filters import Request
 from dashboards.judges import judges_section
 from monitor import wording
 from monitor.contracts import Kind, Page, Signal
-from monitor.queries.calls import FeedbackNote
 from monitor.queries.feedback import CommentPage, FeedbackSeries, comments, feedback_series
 from monitor.signals import describe
 
@@ -104,44 +102,19 @@ def _comments(request: Request) -> Any:
         request.end,
         segment=request.segment,
         name=name,
-        before=_place(request.parameter("before")),
+        before=notes.place_of(request.parameter("before")),
         limit=_COMMENTS,
     )
     if not page.notes:
         return cards.section("Comments", cards.nothing("Nobody wrote a comment in this range."))
-    items = [html.Li(_comment(request, note)) for note in page.notes]
-    return cards.section("Comments", cards.card(html.Ul(items, className="notes")), *_older(request, page, name))
-
-
-def _comment(request: Request, note: FeedbackNote) -> list[Any]:
-    said = " ".join(part for part in (note.name.replace("_", " "), feedback_text(note)) if part)
-    link = None
-    if note.trace_id:
-        link = cards.link("Show the call", request.link("/explorer", trace=note.trace_id, span=note.span_id))
-    elif note.session_id:
-        link = cards.link("Show the session", request.link("/explorer", session=note.session_id))
-    parts: list[Any] = [
-        html.Div([cards.tag(said), html.Span(wording.moment_text(note.time), className="dim"), link], className="chips")
-    ]
-    if note.comment:
-        parts.append(html.Blockquote(texts.written(note.comment), className="written"))
-    if note.correction:
-        parts.append(texts.document("Corrected answer", note.correction))
-    return parts
+    return cards.section("Comments", notes.note_list(request, page.notes), *_older(request, page, name))
 
 
 def _older(request: Request, page: CommentPage, name: str) -> list[Any]:
     if page.following is None:
         return []
-    place = f"{page.following[0]}-{page.following[1]}"
-    return [cards.ways([("Older comments", request.link(before=place, feedback=name))])]
-
-
-def _place(text: str) -> tuple[int, int] | None:
-    moment, _, identifier = text.partition("-")
-    if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (moment, identifier)):
-        return None
-    return int(moment), int(identifier)
+    address = request.link(before=notes.place_text(page.following), feedback=name)
+    return [cards.ways([("Older comments", address)])]
 
 
 PAGE = Page("/quality", "Quality and feedback", "quality", 4, layout)
