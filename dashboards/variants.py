@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monitor.stats.variants import Difference
     from monitor.trials import Compared, Trial
 
-MOST_CALLS = 100_000
+MOST_CALLS = 40_000
 """Calls that a page reads at most; a command reads more."""
 _PREFERRED = ("prompt_version", "release", "model", "feature", "environment")
 _MOST_VALUES = 300

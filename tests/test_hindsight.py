@@ -23,6 +23,7 @@ from monitor.store import Store
 from monitor.web.gate import need_of
 from tests import seeding
 from tests.conftest import NOW
+from tests.test_api import client_of
 from tests.test_pages import PAGES, check, failed, texts
 from tests.test_trials import fill as fill_trial
 
@@ -86,8 +87,11 @@ def test_one_back_test_at_a_time_and_its_result_stays_until_the_next(store: Stor
     backtests.change(store, project, state="running", days=14, done_days=3)
     assert "3 of 14 days replayed" in texts(shown(store, settings, "/backtest"))
     run_and_keep(store, settings, "default", TWO_WEEKS, NOW, day_done=nothing)
+    client = client_of(store, settings)
+    answer = client.get("/api/v1/backtest").get_json()
+    assert (answer["state"], answer["weeks"], answer["result"]["judged_days"]) == ("done", 2, 14)
     told = texts(shown(store, settings, "/backtest"))
-    for part in ("≤ 0.15", "Response length", "open then", "14 judged days"):
+    for part in ("≤ 0.15", "Response length", "one was open", "14 judged days"):
         assert part in told, part
     backtests.ask(store, project, TWO_WEEKS, NOW)
     assert "Response length" in texts(shown(store, settings, "/backtest"))

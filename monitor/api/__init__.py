@@ -27,7 +27,7 @@ from monitor.api.openapi import PLAIN, ROUTES, Route, description
 from monitor.clock import BlockLength, from_microseconds, now, to_microseconds
 from monitor.contracts import WHOLE
 from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge, describe
-from monitor.queries import fairness, listing, options
+from monitor.queries import backtests, fairness, listing, options
 from monitor.queries.alerts import incident
 from monitor.queries.calls import find_calls
 from monitor.queries.conditions import CallFilter, parse_conditions
@@ -244,6 +244,10 @@ def _budget(reader: Reader, values: Values) -> Any:
     return answers.of_budget(book, worth_a_look(reader.store, project_id, now()))
 
 
+def _backtest(reader: Reader, values: Values) -> Any:
+    return answers.of_back_test(backtests.standing(reader.store, reader.project(values)))
+
+
 def _calls(reader: Reader, values: Values) -> Any:
     wanted = CallFilter(
         start=values["from"],
@@ -363,6 +367,7 @@ HANDLERS: dict[str, Callable[[Reader, Values], Any]] = {
     "incidents": _incidents,
     "mark_false": _mark_false,
     "budget": _budget,
+    "backtest": _backtest,
     "calls": _calls,
     "call": _call,
     "trace": _trace,

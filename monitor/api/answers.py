@@ -15,6 +15,7 @@ import msgspec
 from monitor.contracts import Kind, Segment
 from monitor.explain.records import Explanation
 from monitor.queries.alerts import AlertRecord, IncidentRecord
+from monitor.queries.backtests import Standing
 from monitor.queries.calls import CallRow, FeedbackNote
 from monitor.queries.ledger import Ledger
 from monitor.queries.ledger import WorthALook as Remarkable
@@ -195,6 +196,23 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     worth_a_look: list[WorthALook]
 
 
+class BackTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A back-test: `state` is `none`, `asked`, `running`, `done` or `failed`; `result`, of the newest that ended well
+    (at `made`), is the document of `llmops-monitor backtest --project --json`.
+    """
+
+    state: str
+    weeks: int | None = None
+    block: str | None = None
+    budget: float | None = None
+    asked: datetime | None = None
+    days: int = 0
+    done_days: int = 0
+    note: str = ""
+    made: datetime | None = None
+    result: Mapping[str, Any] | None = None
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """Feedback: `value` for thumbs, flags (0 or 1) and ratings, `label` for a category."""
 
@@ -368,6 +386,14 @@ def of_budget(book: Ledger, remarkable: Sequence[Remarkable]) -> Budget:
     """A ledger with the list of what is worth a look."""
     found = [_same_fields(WorthALook, item, segment=_name(item.segment)) for item in remarkable]
     return _same_fields(Budget, book, lanes=[_same_fields(Lane, lane) for lane in book.lanes], worth_a_look=found)
+
+
+def of_back_test(standing: Standing | None) -> BackTest:
+    """How a back-test stands."""
+    if standing is None:
+        return BackTest(state="none")
+    wanted = standing.wanted
+    return _same_fields(BackTest, standing, weeks=wanted.weeks, block=wanted.block, budget=wanted.budget)
 
 
 def of_call(row: CallRow) -> Call:

@@ -188,6 +188,13 @@ ROUTES = (
         (PROJECT, FROM, TO),
     ),
     Route(
+        "/api/v1/backtest",
+        "backtest",
+        "The back-test of the project's stored history: how it stands, and what the newest one found.",
+        answers.BackTest,
+        (PROJECT,),
+    ),
+    Route(
         "/api/v1/calls",
         "calls",
         "Calls, the newest first.",
