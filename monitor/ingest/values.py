@@ -14,6 +14,7 @@ from monitor.errors import InputError
 from monitor.ingest.bounds import check_json
 
 MAX_SHAPE_FIELDS = 40
+MAX_REPAIRED_BYTES = 8 << 20
 _FIT_NAME = re.compile(r"[\w.\-]{1,60}\Z")
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -31,7 +32,8 @@ _TYPES = {
 def decode_json(data: bytes | str) -> Any:
     """The value of a JSON text. Raises InputError that says where it is broken, never what it holds, and TooLarge.
 
-    What Python's own encoder writes outside of the standard (NaN, lone surrogates) is understood as well.
+    What Python's own encoder writes outside of the standard (NaN, lone surrogates) is understood as well, but for
+    the largest texts.
     """
     check_json(data)
     try:
@@ -42,6 +44,8 @@ def decode_json(data: bytes | str) -> Any:
         raise InputError("The JSON is not valid UTF-8.") from None
     except RecursionError:
         raise InputError("The JSON is nested too deeply.") from None
+    if len(data) > MAX_REPAIRED_BYTES:  # all of it becomes text twice, of up to four bytes a character
+        raise InputError(problem)
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
