@@ -161,6 +161,11 @@ class Block:
     profile: Profile
 
 
+DAYS_A_USER = "days_a_user"
+DAYS_A_USER_OF_OTHERS = "days_a_user_of_others"
+"""Facts for indicators against others: on how many days of the window a user came, on average, on either side."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """All that an indicator may look at for one stream, that is one signal in one segment.

@@ -17,9 +17,21 @@ from monitor.fairness.mentions import NOBODY, SEVERAL, read_mentions
 from monitor.fairness.scan import compare_all, with_pairs
 from monitor.fairness.values import UserValues
 from monitor.fairness.week import scan_due, scan_range, week_start
+from monitor.indicators import judge
 from monitor.ingest import Batch, Ingester
 from monitor.profiles import refresh
-from monitor.queries.fairness import GAP, MENTIONED, NO_GAP, NOT_ENOUGH, Comparison, Limits, newest_scan, scans
+from monitor.queries.fairness import (
+    GAP,
+    MENTIONED,
+    NO_GAP,
+    NOT_ENOUGH,
+    Comparison,
+    Limits,
+    distinct_users,
+    newest_scan,
+    scans,
+)
+from monitor.queries.verdicts import latest_verdicts
 from monitor.records import Feedback, Message, Span
 from monitor.settings import Settings
 from monitor.stats.discoveries import benjamini_yekutieli
@@ -350,3 +362,20 @@ def test_bbqs_groups_come_in_the_order_of_their_bias() -> None:
     assert questions == 3
     [worst] = [item for item in compared if item.verdict == GAP and item.worse]
     assert worst.group == "Age"
+
+
+def test_the_daily_watch_counts_a_returning_user_once(store: Store, settings: Settings) -> None:
+    project = fill(store, settings)
+    monday = week_start(NOW) - timedelta(days=7)
+    counted = distinct_users(store, project, "tag.group", monday, monday + timedelta(days=7))
+    assert counted == {"a": 90, "b": 90}
+    assert distinct_users(store, project, "language+tag.group", monday, NOW) == {}
+    while judge(store, settings, NOW):
+        pass
+    day = monday + timedelta(days=6)
+    found = [
+        one
+        for one in latest_verdicts(store, project, day + timedelta(hours=12), indicators=["fairness"])
+        if one.signal == "feedback.failed" and one.segment.value == "b"
+    ]
+    assert [(one.effective_n, one.state) for one in found] == [(90.0, "bad")]

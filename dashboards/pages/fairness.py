@@ -249,7 +249,7 @@ def _rules(request: Request) -> Any:
         "not with the best one.",
         "In the weekly scan each user counts once, however much they ask, and like is compared with like: the same mix "
         "of features, models and languages. The raw gap stands beside it; where they differ, the mix makes the rest.",
-        "The watch from day to day, which may raise an alarm, counts a user once a day and takes the gap as it is.",
+        "The watch from day to day, which may raise an alarm, takes the gap as it is; a user counts once there, too.",
         "What prompts mention is a word list (MONITOR_MENTION_TERMS), read in a sample of the prompts; it says what a "
         "prompt is about, never who wrote it.",
         f"Figures of groups with fewer than {SUPPRESSED_BELOW} users are not shown, for their privacy; a verdict takes "

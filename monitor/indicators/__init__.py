@@ -20,13 +20,26 @@ from sqlalchemy import select
 
 from monitor import errors, tables
 from monitor.clock import BlockLength, block_start, to_microseconds
-from monitor.contracts import WHOLE, Block, Evidence, Indicator, Kind, Segment, Signal, Verdict, collect
+from monitor.contracts import (
+    DAYS_A_USER,
+    DAYS_A_USER_OF_OTHERS,
+    WHOLE,
+    Block,
+    Evidence,
+    Indicator,
+    Kind,
+    Segment,
+    Signal,
+    Verdict,
+    collect,
+)
 from monitor.detectors.hours import SETTLES, Task, watch
 from monitor.detectors.learning import Candidate
 from monitor.detectors.verdicts import AlertStream, mark_name, read_mark, save, standings, verdict_row
 from monitor.identifiers import id_floor
 from monitor.profile import OTHER, merge
 from monitor.queries.facts import pulse_facts
+from monitor.queries.fairness import distinct_users
 from monitor.queries.series import Stream, first_block, read_profiles
 from monitor.settings import Settings
 from monitor.signals import FEEDBACK_PREFIX, describe, registry
@@ -59,6 +72,7 @@ class _Question:
     segment: Segment
     windows: Sequence[Window]
     is_open: bool = False
+    facts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def stream(self) -> AlertStream:
@@ -78,6 +92,7 @@ class _Day:
     first: datetime
     same_as_whole: frozenset[Segment]
     older: dict[Stream, Sequence[Block]] = field(default_factory=dict)
+    distinct: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def end(self) -> datetime:
@@ -341,7 +356,28 @@ def _against_others(work: _Day, indicator: Indicator, signal: Signal, segment: S
         reference = tuple(
             Block(moment, merge((block.profile for block in others[moment]), signal.kind)) for moment in sorted(others)
         )
-        yield _Question(indicator, signal, segment, [Window(start, tuple(own), reference, ())])
+        facts = _days_a_user(work, segment, start)
+        yield _Question(indicator, signal, segment, [Window(start, tuple(own), reference, ())], facts=facts)
+
+
+def _days_a_user(work: _Day, segment: Segment, start: datetime) -> dict[str, float]:
+    """On how many days since `start` a user of the group came, and one of the others; nothing where it is not known."""
+    dimension = segment.dimension
+    if dimension not in work.distinct:
+        work.distinct[dimension] = distinct_users(work.store, work.project_id, dimension, start, work.end)
+    distinct = work.distinct[dimension]
+    came = {
+        other.value: sum(block.profile.users for block in blocks if block.start >= start)
+        for (other, name), blocks in work.streams.items()
+        if name == EVERY_CALL and other.dimension == dimension and other.value in distinct
+    }
+    sides = {DAYS_A_USER: {segment.value}, DAYS_A_USER_OF_OTHERS: set(came) - {segment.value}}
+    users = {name: sum(distinct[value] for value in values if value in came) for name, values in sides.items()}
+    return {
+        name: max(1.0, sum(came[value] for value in values if value in came) / users[name])
+        for name, values in sides.items()
+        if users[name]
+    }
 
 
 def _answer(work: _Day, question: _Question, looks: int) -> Row | None:
@@ -356,6 +392,7 @@ def _answer(work: _Day, question: _Question, looks: int) -> Row | None:
             current=window.current,
             reference=window.reference,
             looks=LOOKS_WHILE_OPEN if question.is_open else looks,
+            facts=question.facts,
             changed=window.changed,
         )
         verdict = _asked(question.indicator, evidence)

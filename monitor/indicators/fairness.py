@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from monitor import wording
-from monitor.contracts import Block, Evidence, Indicator, Kind, Rule, Signal, Verdict
+from monitor.contracts import (
+    DAYS_A_USER,
+    DAYS_A_USER_OF_OTHERS,
+    Block,
+    Evidence,
+    Indicator,
+    Kind,
+    Rule,
+    Signal,
+    Verdict,
+)
 from monitor.profile import merge
 from monitor.stats.comparison import Comparison, Sides, compare
 from monitor.stats.intervals import ratio
@@ -26,12 +37,21 @@ NO_GAP = "no relevant gap"
 NOT_ENOUGH = "not enough data"
 
 
-def _whole(blocks: Sequence[Block]) -> Block:
+def _whole(blocks: Sequence[Block], days_a_user: float) -> Block:
     """All days as one: both sides share them, so what a day does to everyone is no gap.
 
-    A user who comes on several days counts once a day, which makes small gaps look a little surer than they are.
+    Profiles count a user who comes on several days once a day; here each counts once, as if every day of a user told
+    the same. That is on the safe side: days that differ would tell more.
     """
-    return Block(blocks[0].start, merge((block.profile for block in blocks), blocks[0].profile.kind))
+    whole = merge((block.profile for block in blocks), blocks[0].profile.kind)
+    if days_a_user > 1:
+        whole = replace(
+            whole,
+            users=max(1, round(whole.users / days_a_user)),
+            user_total=whole.user_total / days_a_user,
+            user_total_square=whole.user_total_square / days_a_user,
+        )
+    return Block(blocks[0].start, whole)
 
 
 def _tolerance(signal: Signal) -> float:
@@ -53,13 +73,14 @@ def _not_enough(evidence: Evidence, users: int, others: int, missing: int) -> Ve
 
 
 def _compute(evidence: Evidence) -> Verdict:
-    users = sum(block.profile.users for block in evidence.current)
-    others = sum(block.profile.users for block in evidence.reference)
+    days = [evidence.facts.get(name, 1.0) for name in (DAYS_A_USER, DAYS_A_USER_OF_OTHERS)]
+    users = round(sum(block.profile.users for block in evidence.current) / days[0])
+    others = round(sum(block.profile.users for block in evidence.reference) / days[1])
     if not users or not others:
         return Verdict("no_data", f"{evidence.signal.title}: nothing to compare {evidence.segment} with.")
     if users < MIN_USERS or others < MIN_USERS:
         return _not_enough(evidence, users, others, max(MIN_USERS - users, MIN_USERS - others))
-    sides = Sides.of([_whole(evidence.current)], [_whole(evidence.reference)])
+    sides = Sides.of([_whole(evidence.current, days[0])], [_whole(evidence.reference, days[1])])
     if evidence.signal.kind is Kind.FLAG:
         events = min(
             sides.now.total + sides.past.total, sides.now.n + sides.past.n - sides.now.total - sides.past.total

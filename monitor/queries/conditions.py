@@ -93,6 +93,19 @@ class SignalCondition:
         return replace(self, measured=True)
 
 
+def dimension_column(store: Store, name: str) -> ColumnElement[str] | None:
+    """The SQL of a call's value in a dimension (with `ENRICHMENT` joined); None for pairs and families of models."""
+    if name == "model":
+        return _model()
+    if name in _TEXT_COLUMNS:
+        return _as_segment(SPAN.c[name])
+    if name == "language":
+        return _as_segment(ENRICHMENT.c.language)
+    if name.startswith("tag.") and '"' not in name:
+        return _Builder(store, 0).text_of(SPAN.c.tags, name.removeprefix("tag."))
+    return None
+
+
 def parse_conditions(text: str) -> tuple[SignalCondition, ...]:
     """The conditions of an address; raises InputError where one is malformed."""
     return tuple(SignalCondition.parse(part) for part in text.split(";") if part.strip())
@@ -176,7 +189,7 @@ class _Builder:
         if name in _TEXT_COLUMNS:
             return (_model() if name == "model" else _as_segment(SPAN.c[name])) == value
         if name.startswith("tag."):
-            return self._text(SPAN.c.tags, name.removeprefix("tag.")) == _spelt(value)
+            return self.text_of(SPAN.c.tags, name.removeprefix("tag.")) == _spelt(value)
         return self._enriched(_as_segment(ENRICHMENT.c.language) == value) if name == "language" else false()
 
     def _known(self, dimension: str) -> Sequence[str]:
@@ -221,7 +234,7 @@ class _Builder:
             return func.json_type(column, f'$."{name}"')
         return func.jsonb_typeof(column[name])
 
-    def _text(self, column: Any, name: str) -> ColumnElement[str]:
+    def text_of(self, column: Any, name: str) -> ColumnElement[str]:
         """A JSON value as text; truth values are `true` and `false` on both engines."""
         text = cast(column[name].as_string(), Text)
         if self._store.is_sqlite:

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from monitor import tables
 from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import WHOLE
+from monitor.identifiers import id_floor
 from monitor.queries import series
+from monitor.queries.conditions import ENRICHMENT, SPAN, dimension_column
 from monitor.store import Store, table_of
 
 _SCAN = table_of(tables.FairnessScan)
-_SPAN = table_of(tables.Span)
 
 GAP = "gap"
 NO_GAP = "no relevant gap"
@@ -124,7 +125,33 @@ def calls_between(store: Store, project_id: int, start: datetime, end: datetime)
     return sum(block.profile.n for block in blocks)
 
 
+def distinct_users(store: Store, project_id: int, dimension: str, start: datetime, end: datetime) -> dict[str, int]:
+    """How many users each value of a dimension has among the calls that began in [start, end), each counted once.
+
+    Calls without a user count for their session, those without either for themselves, as in the profiles. Empty for
+    pairs and families of models.
+    """
+    column = dimension_column(store, dimension)
+    if column is None:
+        return {}
+    signals = and_(ENRICHMENT.c.project_id == SPAN.c.project_id, ENRICHMENT.c.id == SPAN.c.id)
+    who = func.coalesce(SPAN.c.user, SPAN.c.session_id)
+    statement = (
+        select(column.label("value"), func.count(who.distinct()), func.count() - func.count(who))
+        .select_from(SPAN.join(ENRICHMENT, signals))
+        .where(
+            SPAN.c.project_id == project_id,
+            SPAN.c.id >= id_floor(start),
+            SPAN.c.id < id_floor(end),
+            SPAN.c.kind == "llm",
+        )
+        .group_by(column)
+    )
+    with store.read() as connection:
+        return {row[0]: row[1] + row[2] for row in connection.execute(statement) if row[0] is not None}
+
+
 def users_below(share: float) -> object:
     """SQL that is true for about this share of the users, always the same ones: their pseudonyms are hashes."""
     edge = min(round(share * 65536), 65535).to_bytes(2, "big")
-    return func.substr(_SPAN.c.user, 1, 2) < edge
+    return func.substr(SPAN.c.user, 1, 2) < edge
