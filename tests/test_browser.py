@@ -341,6 +341,31 @@ def test_a_chart_leads_to_its_calls_and_follows_the_scheme(browser: Any, filled:
         assert seen.elsewhere == []
 
 
+def test_an_incident_is_marked_false_and_a_back_test_asked_for(browser: Any, filled: str) -> None:
+    with looking(browser, filled) as seen:
+        page = seen.page
+        seen.go("/budget")
+        page.locator(".mark-false button").first.click()
+        seen.until("document.querySelector('.mark-false').textContent.includes('Marked false')")
+        page.locator(".mark-false button").first.click()
+        seen.until("!document.querySelector('.mark-false').textContent.includes('Marked false')")
+
+        seen.go("/compare?by=feature")
+        page.click("#compare-go")
+        page.wait_for_url("**first=**second=**")
+        seen.settled()
+        seen.go("/compare?what=ranges")
+        page.click("#compare-ranges")
+        page.wait_for_url("**before_from=**before_to=**")
+        seen.settled()
+
+        seen.go("/backtest")
+        page.click("#backtest-go")
+        seen.until("document.querySelector('#backtest-progress').textContent.includes('begins')")
+        assert page.is_disabled("#backtest-go")
+        assert seen.problems == []
+
+
 def test_the_menu_on_a_phone(browser: Any, filled: str) -> None:
     with looking(browser, filled, "dark", 390) as seen:
         page = seen.page
