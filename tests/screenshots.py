@@ -31,6 +31,8 @@ PAGES = [
     "/usage",
     "/drift",
     "/quality",
+    "/feedback",
+    "/adoption",
     "/safety",
     "/fairness",
     "/alerts",
