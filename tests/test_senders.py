@@ -59,6 +59,43 @@ def test_counters_dialects_and_losses_of_each_sender(ingester: Ingester, store: 
     ]
 
 
+def test_a_name_that_is_known_to_be_unknown_is_counted_later(
+    ingester: Ingester, store: Store, project: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted() -> dict[str, dict[str, int]]:
+        return {row.name: dict(row.unmapped) for row in read_senders(store, project).rows}
+
+    for number in range(1, 4):
+        send(ingester, otlp_span(number, chat() | {"plan": "x"}))
+    assert counted() == {"shop": {"plan": 1}}
+    send(ingester, otlp_span(4, chat() | {"plan": "x", "colour": "x"}))
+    assert counted() == {"shop": {"plan": 4, "colour": 1}}
+    send(ingester, otlp_span(5, chat() | {"plan": "x"}))
+    send(ingester, otlp_span(6, chat() | {"plan": "x"}), service="other")
+    assert counted() == {"shop": {"plan": 4, "colour": 1}, "other": {"plan": 1}}
+    monkeypatch.setattr("monitor.ingest.senders._UNKNOWN_SECONDS", 0.0)
+    send(ingester, otlp_span(7, chat()))
+    assert counted() == {"shop": {"plan": 5, "colour": 1}, "other": {"plan": 1}}
+    monkeypatch.undo()
+    for number in (8, 9):
+        send(ingester, otlp_span(number, chat() | {"plan": "x"}))
+    assert counted()["shop"] == {"plan": 5, "colour": 1}
+    ingester.close()
+    assert counted() == {"shop": {"plan": 7, "colour": 1}, "other": {"plan": 1}}
+
+
+def test_counts_that_were_not_committed_are_due_again(
+    ingester: Ingester, store: Store, project: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(ingester, otlp_span(1, chat() | {"plan": "x"}))
+    with monkeypatch.context() as broken:
+        broken.setattr("monitor.ingest.writer.write_feedback", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            send(ingester, otlp_span(2, chat() | {"plan": "x", "colour": "x"}))
+    send(ingester, otlp_span(2, chat() | {"plan": "x", "colour": "x"}))
+    assert dict(read_senders(store, project).rows[0].unmapped) == {"plan": 2, "colour": 1}
+
+
 def test_senders_are_bounded_and_the_newest_come_first(store: Store, project: int) -> None:
     rows = [
         {"project_id": project, "name": f"sender {place}", "first_seen": place, "last_seen": place}

@@ -62,4 +62,5 @@ class Ingester:
     def close(self) -> None:
         """Refuses what comes from now on; what has been taken is written."""
         self._commits.close()
+        self._writer.close()
         self.helpers.close()

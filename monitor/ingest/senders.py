@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ MAX_DIALECTS = 50
 _COUNTERS = ("accepted", "rejected", "duplicates", "lost")
 _HOUR = 3_600_000_000
 _MOST_NOTED = 10_000
+_UNKNOWN_SECONDS = 5.0
 
 
 class Entry(NamedTuple):
@@ -66,6 +68,7 @@ class SenderCounts:
     def __init__(self, store: Store) -> None:
         statement = store.insert_statement(tables.Sender)
         table = table_of(tables.Sender)
+        self._unknown = _Unknown()
         self._noted: dict[tuple[int, str, str], int] = {}
         self._to_note: dict[tuple[int, str, str], int] = {}
         added = {name: table.c[name] + statement.excluded[name] for name in _COUNTERS}
@@ -78,7 +81,6 @@ class SenderCounts:
     def add(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Adds what a group of batches brought."""
         rows: dict[_Key, dict[str, Any]] = {}
-        names: dict[_Key, dict[str, int]] = {}
         spoken: dict[_Key, dict[str, int]] = {}
         for entry in entries:
             receipt, moment = entry.receipt, entry.moment
@@ -92,25 +94,84 @@ class SenderCounts:
             for dialect in entry.dialects:
                 if moment - self._noted.get((*key, dialect), 0) >= _HOUR:
                     spoken.setdefault(key, {})[dialect] = moment
-            if entry.unmapped:
-                counts = names.setdefault(key, {})
-                for name, count in entry.unmapped.items():
-                    counts[name] = counts.get(name, 0) + count
         # In one order everywhere, so that two processes never wait for each other.
         self._store.execute_prepared(connection, self._statement, [rows[key] for key in sorted(rows)])
+        names = self._unknown.due(entries)
         for key in sorted(names):
             _add_unmapped(connection, *key, names[key])
         for key in sorted(spoken):
             _note_dialects(connection, *key, spoken[key])
         self._to_note = {(*key, dialect): moment for key, found in spoken.items() for dialect, moment in found.items()}
 
+    @property
+    def waiting(self) -> bool:
+        """True where something has been counted and not been written."""
+        return bool(self._unknown.rest())
+
+    def finish(self, connection: Connection) -> None:
+        """Writes what has been counted and not been written."""
+        rest = self._unknown.rest()
+        for key in sorted(rest):
+            _add_unmapped(connection, *key, rest[key])
+
     def committed(self) -> None:
         """Remembers what the store now knows of dialects, so that they are written once an hour."""
+        self._unknown.committed()
         if self._to_note:
             if len(self._noted) >= _MOST_NOTED:
                 self._noted.clear()
             self._noted |= self._to_note
             self._to_note = {}
+
+
+class _Unknown:
+    """How often each sender used names that nobody knows.
+
+    A name that is new is written at once. To count it again costs as much as to store a span: that is done with the
+    sender's next records after a few seconds, and at the end; a crash loses what has been counted since. Used by one
+    thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[tuple[_Key, str]] = set()
+        self._written: dict[_Key, float] = {}
+        self._counted: dict[_Key, dict[str, int]] = {}
+        self._fresh: dict[_Key, dict[str, int]] = {}
+        self._due: set[_Key] = set()
+
+    def due(self, entries: Sequence[Entry]) -> dict[_Key, dict[str, int]]:
+        """What is to be written with these entries, for their senders alone; due again until `committed` is called."""
+        self._fresh, self._due = {}, set()
+        moment = time.monotonic()
+        for entry in entries:
+            key = (entry.project_id, entry.sender or UNKNOWN_SENDER)
+            if not entry.unmapped and key not in self._counted:
+                continue
+            counts = self._fresh.setdefault(key, dict(self._counted.get(key, ())))
+            for name, count in entry.unmapped.items():
+                counts[name] = counts.get(name, 0) + count
+                if (key, name) not in self._known:
+                    self._due.add(key)
+            if moment - self._written.get(key, 0.0) >= _UNKNOWN_SECONDS:
+                self._due.add(key)
+        return {key: self._fresh[key] for key in self._due}
+
+    def rest(self) -> dict[_Key, dict[str, int]]:
+        """All that has been counted and not been written."""
+        self._fresh, self._due = self._counted, set(self._counted)
+        return self._counted
+
+    def committed(self) -> None:
+        """What was due last is in the store."""
+        if len(self._known) >= _MOST_NOTED:
+            self._known.clear()
+            self._written.clear()
+        moment = time.monotonic()
+        self._counted = self._counted | self._fresh
+        for key in self._due:
+            self._known.update((key, name) for name in self._counted.pop(key))
+            self._written[key] = moment
+        self._fresh, self._due = {}, set()
 
 
 def _row(project_id: int, sender: str, moment: int) -> dict[str, Any]:
@@ -129,7 +190,10 @@ def _note_dialects(connection: Connection, project_id: int, sender: str, spoken:
 def _add_unmapped(connection: Connection, project_id: int, sender: str, counts: Mapping[str, int]) -> None:
     table = table_of(tables.Sender)
     chosen = (table.c.project_id == project_id, table.c.name == sender)
-    stored = dict(connection.execute(select(table.c.unmapped).where(*chosen)).scalar_one() or {})
+    found = connection.execute(select(table.c.unmapped).where(*chosen)).first()
+    if found is None:  # the project was erased meanwhile
+        return
+    stored = dict(found.unmapped or {})
     for name, count in counts.items():
         if name in stored or len(stored) < MAX_UNMAPPED_NAMES:
             stored[name] = stored.get(name, 0) + count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from monitor import tables
 from monitor.clock import from_microseconds, to_microseconds
-from monitor.errors import StoreError, Unavailable
+from monitor.errors import StoreError, Unavailable, describe
 from monitor.identifiers import new_id
 from monitor.ingest.batch import Receipt, Rejection
 from monitor.ingest.completing import complete
@@ -21,6 +22,8 @@ from monitor.ingest.feedback import write_feedback
 from monitor.ingest.parcel import Parcel
 from monitor.ingest.senders import Entry, SenderCounts, write_rejects
 from monitor.store import Store, is_transient, table_of
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.1
@@ -67,6 +70,17 @@ class Writer:
                     raise Unavailable(AWAY, 5) from None
                 time.sleep(PAUSE_SECONDS * attempt)
         raise StoreError("The store refused the ids of new records.")
+
+    def close(self) -> None:
+        """Writes the counters that wait; where that cannot be done, they are lost."""
+        if not self._senders.waiting:
+            return
+        try:
+            with self._store.write() as connection:
+                self._senders.finish(connection)
+            self._senders.committed()
+        except DBAPIError as error:
+            log.warning("counters of senders were not written: %s", describe(error))
 
     def _take_apart(self, parcels: Sequence[Parcel], error: DBAPIError) -> list[Receipt]:
         """Finds the records at fault by halving."""
