@@ -15,6 +15,7 @@ from monitor.errors import InputError, TooLarge
 MAX_RECORDS = 50_000
 MAX_RECORD_VALUES = 50_000
 MAX_RECORD_BYTES = 16 << 20
+MAX_OTHER_FIELDS = 1_000
 MAX_JSON_VALUES = 1_000_000
 
 LARGE_BYTES = 64 * 1024
@@ -147,9 +148,14 @@ def _check_whole(message: bytes, kind: str) -> None:
 def _inside(data: bytes, part: Part, wanted: Collection[int]) -> Iterator[tuple[int, Part]]:
     """The fields with the wanted numbers, of those that are messages. Raises InputError for what is no protobuf."""
     start, end = part
+    others = 0
     while start < end:
         key, start = _varint(data, start, end)
         wire = key & 7
+        if key >> 3 not in wanted:
+            others += 1
+            if key < 8 or others > MAX_OTHER_FIELDS:
+                raise InputError(NO_PROTOBUF)
         if wire == 2:
             length, start = _varint(data, start, end)
             begin, start = start, start + length
