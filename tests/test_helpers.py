@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from sqlalchemy import select
 
 from monitor import clock, tables
@@ -26,7 +27,7 @@ from monitor.ingest.parcel import Destination, Packer, Parcel
 from monitor.ingest.parcel_wire import decode_parcels, encode_parcels
 from monitor.settings import Settings
 from monitor.store import Store, table_of
-from tests.benchmarks._workload import requests_of
+from tests.benchmarks._workload import Line, requests_of
 
 HERE = Destination("default")
 
@@ -242,3 +243,46 @@ def test_a_helper_ends_when_nobody_asks_or_the_server_is_gone() -> None:
     )
     for ending, idle in (("", 0.2), ("own.shutdown(socket.SHUT_WR);", 60)):
         subprocess.run([sys.executable, "-c", command.format(ending=ending, idle=idle)], check=True, timeout=60)
+
+
+def test_a_server_that_is_killed_leaves_no_helper_and_loses_nothing(tmp_path: Path, sqlite_template: Path) -> None:
+    shutil.copy(sqlite_template, tmp_path / "killed.db")
+    url = f"sqlite:///{tmp_path / 'killed.db'}"
+    bodies = requests_of(20_000, 100, seed=1)
+    acknowledged: list[int] = []
+
+    def one(port: int, number: int) -> None:
+        line = Line(port)
+        for place, body in enumerate(bodies[number::4]):
+            try:
+                if line.post(body)[0] == 200:
+                    acknowledged.append(place * 4 + number)
+            except OSError:
+                break
+        line.close()
+
+    command = [sys.executable, "-m", "tests.ingest_server", url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().split()[1])
+        threads = [threading.Thread(target=one, args=(port, number)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        children = eventually(psutil.Process(process.pid).children) if helpers._usual_number() else []
+        before = len(acknowledged)
+        eventually(lambda: len(acknowledged) > before + 20)
+        process.kill()
+        for thread in threads:
+            thread.join()
+    eventually(lambda: not any(child.is_running() for child in children))
+    store = Store(url)
+    found = spans_of(store)
+    store.close()
+    sent = {
+        span.span_id.hex()
+        for place in acknowledged
+        for span in ExportTraceServiceRequest.FromString(bodies[place]).resource_spans[0].scope_spans[0].spans
+    }
+    assert len(sent) == 100 * len(acknowledged) > 0
+    assert sent <= set(found)
+    assert len(found) == len(set(found))
