@@ -91,7 +91,7 @@ reference = Enricher(
             good="up",
             relevant=0.03,
             misleads="An answer in a whole sentence never matches. " + _ONLY,
-            weight=0.2,
+            weight=0.0,
         ),
         Signal(
             "reference_contained",
@@ -102,7 +102,7 @@ reference = Enricher(
             good="up",
             relevant=0.03,
             misleads="It understates how often answers are right, and finds what the answer denies. " + _ONLY,
-            weight=0.2,
+            weight=0.0,
         ),
         Signal(
             "token_f1",
@@ -112,7 +112,7 @@ reference = Enricher(
             family="quality",
             good="up",
             misleads="Long answers to short references score low. " + _WORDING,
-            weight=0.2,
+            weight=0.0,
         ),
         Signal(
             "rouge_l",
@@ -132,7 +132,7 @@ reference = Enricher(
             family="quality",
             good="up",
             misleads="Of a single short answer it says little. " + _WORDING,
-            weight=0.2,
+            weight=0.0,
         ),
         Signal(
             "chrf",
@@ -142,7 +142,7 @@ reference = Enricher(
             family="quality",
             good="up",
             misleads=_WORDING,
-            weight=0.2,
+            weight=0.0,
         ),
         Signal(
             "numbers_agree",
@@ -153,7 +153,7 @@ reference = Enricher(
             good="up",
             relevant=0.03,
             misleads="Other numbers in the answer are not looked at, nor units. Only references with numbers count.",
-            weight=0.2,
+            weight=0.0,
         ),
     ),
     compute=each(_compare),

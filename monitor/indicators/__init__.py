@@ -118,6 +118,11 @@ def judge(store: Store, settings: Settings, now: datetime) -> int:
     )
 
 
+def asks_of(indicator: Indicator, signal: Signal) -> bool:
+    """True where the indicator judges the signal: it applies, and the signal has a share of the allowance."""
+    return signal.weight > 0 and indicator.applies(signal)
+
+
 def skip_days(store: Store, project: str, until: datetime) -> None:
     """Days that begin before `until`, and their hours, are not judged: they only teach what is usual."""
     first = block_start(until, BlockLength.DAY)
@@ -184,7 +189,7 @@ def _candidates(work: _Day, pack: Mapping[str, Indicator]) -> list[Candidate]:
         for indicator in pack.values()
         if indicator.hourly and indicator.against == "past" and not indicator.overall_only
         for (segment, name), blocks in work.streams.items()
-        if indicator.applies(work.signals[name]) and segment not in work.same_as_whole
+        if asks_of(indicator, work.signals[name]) and segment not in work.same_as_whole
         for key in [(indicator.name, name, segment.dimension, segment.value)]
     ]
 
@@ -272,7 +277,7 @@ def _questions(work: _Day, indicators: Iterable[Indicator]) -> Iterable[_Questio
     for indicator in indicators:
         if indicator.against == "pulse":
             continue
-        wanted = {name for name, signal in work.signals.items() if indicator.applies(signal)}
+        wanted = {name for name, signal in work.signals.items() if asks_of(indicator, signal)}
         for (segment, name), blocks in work.streams.items():
             if name not in wanted or (indicator.overall_only and segment != WHOLE):
                 continue
