@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     model_cutoffs: Path | None = Field(
         None, description='JSON file with ends of training data, {"model": "YYYY-MM"}; they win over the packaged ones.'
     )
+    signals_off: Names = _names("Signals that are not computed; an enricher's name stands for all of its signals.")
     usage_rules: Names = _names(
         "Senders whose counting of cached tokens is known, as SENDER=inclusive (cached tokens are part of the input) or "
         "SENDER=exclusive (they come on top)."
@@ -129,6 +130,7 @@ class Settings(BaseSettings):
         "judge_signals",
         "redaction_kinds",
         "redaction_off_projects",
+        "signals_off",
         "usage_rules",
         "mail_to",
         mode="before",

@@ -36,7 +36,10 @@ def signals_page() -> str:
         "# Signals and indicators",
         "",
         "A signal is a named value of one call. It is absent where it cannot be measured: not measured is never zero.",
-        "Deleting the file of an enricher switches its signals off; what was stored stays.",
+        "",
+        "`MONITOR_SIGNALS_OFF` switches signals off: names of signals, or of enrichers (the headings here) for all",
+        "of theirs, such as `MONITOR_SIGNALS_OFF=tone,readability`. They are absent from calls scored from then on;",
+        "what was stored stays. How often each signal is wrong: [quality.md](quality.md).",
         "",
     ]
     for enricher in collect(importlib.import_module("monitor.enrich"), Enricher).values():

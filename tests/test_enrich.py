@@ -15,6 +15,7 @@ from monitor import tables
 from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import Enricher, Kind, Signal
 from monitor.enrich import FAILURES, enrich_batch, enrich_pending, enrich_span, enrichers
+from monitor.errors import SettingsError
 from monitor.identifiers import project_id
 from monitor.records import Message, Span, Tokens
 from monitor.rows import body_row, span_row
@@ -187,6 +188,34 @@ def test_an_enricher_that_answers_too_little_fails(monkeypatch: pytest.MonkeyPat
     failures: list[tuple[str, int]] = []
     assert enrich_batch([call(), call()], SETTINGS, lambda name, count: failures.append((name, count))) == [{}, {}]
     assert failures == [("short", 2)]
+
+
+def test_signals_and_enrichers_can_be_switched_off() -> None:
+    everything = enrich_span(call("Hello there, my dear friend", "Hello to you too, old friend."), SETTINGS)
+    settings = SETTINGS.model_copy(update={"signals_off": ("tone", "readability", "refusal", "language_match")})
+    left = enrich_span(call("Hello there, my dear friend", "Hello to you too, old friend."), settings)
+    gone = {signal.name for signal in enrichers()["tone"].signals} | {"readability", "refusal", "language_match"}
+    assert left == {name: value for name, value in everything.items() if name not in gone}
+    assert "refusal" in everything
+    assert "toxic" in everything
+
+
+def test_an_enricher_all_of_whose_signals_are_off_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(calls: Sequence[Span], settings: Settings) -> list[Any]:
+        raise AssertionError("was run")
+
+    flag = Signal("fine", Kind.FLAG, "Fine", "Fine.", family="usage")
+    monkeypatch.setattr(monitor.enrich, "enrichers", lambda: {"busy": Enricher("busy", 1, (flag,), forbidden)})
+    for name in ("fine", "busy"):
+        settings = SETTINGS.model_copy(update={"signals_off": (name,)})
+        assert enrich_batch([call()], settings, lambda name, count: pytest.fail(name)) == [{}]
+
+
+def test_what_is_switched_off_must_exist() -> None:
+    settings = Settings(signals_off="toxic, toxik")  # type: ignore[arg-type]
+    assert settings.signals_off == ("toxic", "toxik")
+    with pytest.raises(SettingsError, match="MONITOR_SIGNALS_OFF: no signal or enricher is called toxik"):
+        enrich_span(call("a", "b"), settings)
 
 
 def signals_of(prompt: str = "", response: str = "", **values: Any) -> dict[str, Any]:

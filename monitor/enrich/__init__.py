@@ -20,7 +20,7 @@ from sqlalchemy import delete, select
 from monitor import tables
 from monitor.contracts import Enricher, SignalValue, collect
 from monitor.dirty import mark_times
-from monitor.errors import PluginError
+from monitor.errors import PluginError, SettingsError
 from monitor.rows import span_of
 from monitor.signal_rows import declared_layout, enrichment_row, write_layout
 from monitor.store import table_of
@@ -45,6 +45,17 @@ def enrichers() -> dict[str, Enricher]:
     return collect(sys.modules[__name__], Enricher)
 
 
+def switched_off(settings: Settings) -> frozenset[str]:
+    """The signals and enrichers that the settings switch off. Raises SettingsError for a name that does not exist."""
+    off = frozenset(settings.signals_off)
+    if off:
+        known = {*enrichers(), *(signal.name for enricher in enrichers().values() for signal in enricher.signals)}
+        if unknown := sorted(off - known):
+            names = ", ".join(unknown)
+            raise SettingsError(f"MONITOR_SIGNALS_OFF: no signal or enricher is called {names}; see docs/signals.md.")
+    return off
+
+
 def enrich_span(span: Span, settings: Settings) -> dict[str, SignalValue]:
     """The signals of one call; vectors are lists of floats."""
     return enrich_batch([span], settings)[0]
@@ -55,11 +66,18 @@ def enrich_batch(
 ) -> list[dict[str, SignalValue]]:
     """The signals of each call, in order. `failed` is told the name of an enricher and on how many calls it failed."""
     results: list[dict[str, SignalValue]] = [{} for _ in calls]
+    off = switched_off(settings)
     for enricher in enrichers().values():
+        if off and (enricher.name in off or off.issuperset(signal.name for signal in enricher.signals)):
+            continue
         answers, errors = _isolated(enricher, calls, settings)
         for result, answer in zip(results, answers, strict=True):
             for name, value in answer.items():
-                if value is not None and not (isinstance(value, float) and not math.isfinite(value)):
+                if (
+                    name not in off
+                    and value is not None
+                    and not (isinstance(value, float) and not math.isfinite(value))
+                ):
                     result[name] = value
         if errors:
             # The message of an error may quote people's text, so only its type is logged.

@@ -24,6 +24,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -93,6 +95,7 @@ _LOCAL = re.compile(r"[\w.%+'-]{1,64}\Z")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,62}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w@])")
 _FILE_NAME = re.compile(r"\d+x\.(?:png|jpe?g|gif|svg|webp)\Z", re.IGNORECASE)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PASSES = 50
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 
@@ -136,8 +139,12 @@ class Redactor:
         counts: dict[str, int] = {}
         if self._off:
             return text, counts
-        # A replacement can lay bare what was glued to it, hence again until nothing is found.
-        while findings := self.find(text):
+        # A replacement can lay bare what was glued to it, hence again until nothing is found; the limit is for texts
+        # made to take for ever.
+        for _ in range(_PASSES):
+            findings = self.find(text)
+            if not findings:
+                break
             pieces: list[str] = []
             position = 0
             for finding in findings:
@@ -169,11 +176,15 @@ class Redactor:
             return found
         taken = [match.span() for match in PLACEHOLDER.finditer(text)] if "[" in text else []
         kept: list[Finding] = []
+        starts: list[int] = []
         for finding in found:
             start, end = _outside(finding.start, finding.end, taken)
-            if start < end and all(end <= other.start or start >= other.end for other in kept):
-                kept.append(Finding(finding.kind, start, end))
-        return sorted(kept, key=lambda finding: finding.start)
+            place = bisect_right(starts, start)
+            before_ends = not place or kept[place - 1].end <= start
+            if start < end and before_ends and (place == len(kept) or end <= starts[place]):
+                kept.insert(place, Finding(finding.kind, start, end))
+                starts.insert(place, start)
+        return kept
 
     def _candidates(self, text: str) -> Iterator[tuple[str, int, int]]:
         """Findings in the order of KINDS."""
@@ -274,9 +285,11 @@ def _emails(text: str) -> Iterator[tuple[int, int]]:
 
 def _outside(start: int, end: int, taken: list[tuple[int, int]]) -> tuple[int, int]:
     """The range without a placeholder that it begins, ends or lies in; placeholders well inside it may stay."""
-    for first, last in taken:
-        if first <= start < last:
-            start = last
-        if first < end <= last:
-            end = first
+    place = bisect_right(taken, (start, sys.maxsize)) - 1
+    while 0 <= place < len(taken) and taken[place][0] <= start < taken[place][1]:
+        start = taken[place][1]
+        place += 1
+    place = bisect_left(taken, (end, 0)) - 1
+    if place >= 0 and taken[place][0] < end <= taken[place][1]:
+        end = taken[place][0]
     return start, end

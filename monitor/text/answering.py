@@ -30,9 +30,9 @@ _SMALL = frozenset(word[:_PREFIX] for word in STOP_WORDS if len(word) > 2) | wor
     "write give list make explai descri provid create genera sugges tell help want need think step using use like can "
     "please answer yes thanks exampl follow"
 )
-_NUMBERED = re.compile(r"(?:^|\n)\s*(?:\(?\d{1,2}[.)]|\(?[a-h]\)|[-*•])\s+(\S[^\n]*)")
+_NUMBERED = re.compile(r"(?:^|\n)[^\S\n]*(?:\(?\d{1,2}[.)]|\(?[a-h]\)|[-*•])\s+(\S[^\n]*)")
 _ENDS = re.compile(r"(?<=[?.!])\s+|\n+")
-_FENCE = re.compile(r"```([\w+-]*)[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_FENCE = re.compile(r"```([\w+-]*)[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _PYTHON = frozenset(("python", "py", "python3"))
 
 _DOUBTS = (

@@ -42,7 +42,7 @@ _LIMIT = re.compile(
 _NUMBERS = dict(
     zip(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), range(1, 11), strict=True)
 )
-_BULLET = re.compile(r"^\s*(?:[-*•+]|\d{1,3}[.)])\s+\S", re.MULTILINE)
+_BULLET = re.compile(r"^[^\S\n]*(?:[-*•+]|\d{1,3}[.)])\s+\S", re.MULTILINE)
 
 
 def keeps_form(prompt: str, response: str) -> bool | None:

@@ -116,7 +116,7 @@ def _number(words: Sequence[str], place: int) -> tuple[str, int]:
             group += _UNITS[word]
         elif word in _TENS:
             group += _TENS[word]
-        elif word == "hundred":
+        elif word == "hundred" and group < 100:
             group = max(group, 1) * 100
         elif word in _SCALES:
             total += max(group, 1) * _SCALES[word]
