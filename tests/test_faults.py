@@ -1,0 +1,170 @@
+"""Faults under load: a locked store, a full disk, files that may not grow. What was acknowledged is stored, once.
+
+Each is done a few times here, and twenty times with random moments where slow tests run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import resource
+import shutil
+import sqlite3
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from monitor import tables
+from monitor.identifiers import unpack_identifier
+from monitor.store import Store, table_of
+from tests.hostile import MEBIBYTE, Target, served, target
+from tests.test_durability import Client
+
+CLIENTS = 3
+OFTEN = pytest.mark.parametrize("times", [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+
+
+class Load:
+    """Clients that send until told to stop, and what they hold receipts for."""
+
+    def __init__(self, victim: Target) -> None:
+        self._stop = threading.Event()
+        self.clients = [Client(number, victim, self._stop) for number in range(CLIENTS)]  # type: ignore[arg-type]
+
+    def acknowledged(self) -> int:
+        return sum(len(client.acknowledged) for client in self.clients)
+
+    def progresses(self, seconds: float = 60) -> None:
+        """Waits until more is acknowledged than now; fails where that does not happen."""
+        before, end = self.acknowledged(), time.monotonic() + seconds
+        while self.acknowledged() == before:
+            assert time.monotonic() < end, "the service did not resume"
+            time.sleep(0.01)
+
+    def check(self, database_url: str) -> None:
+        """Ends the load: everything acknowledged is stored once."""
+        self._stop.set()
+        for client in self.clients:
+            client.join(120)
+            assert not client.is_alive()
+        store = Store(database_url)
+        column = table_of(tables.Span).c.span_id
+        with store.read() as connection:
+            stored = Counter(map(unpack_identifier, connection.execute(select(column)).scalars()))
+        store.close()
+        names = [name for client in self.clients for name in client.acknowledged]
+        assert [name for name in names if name not in stored] == []
+        assert [name for name, count in stored.items() if count > 1] == []
+
+
+@contextmanager
+def under_load(database_url: str) -> Iterator[tuple[Target, Load]]:
+    """A server with clients that send to it; at the end everything acknowledged is stored once, and no more."""
+    with target(database_url, command="ingest") as victim:
+        load = Load(victim)
+        for client in load.clients:
+            client.start()
+        load.progresses()
+        yield victim, load
+        load.progresses()
+        served(victim.port, "after all")
+        load.check(database_url)
+        assert "Traceback" not in victim.log
+        assert "question" not in victim.log
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    shutil.copy(sqlite_template, tmp_path / "store.db")
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+@OFTEN
+def test_a_locked_store(sqlite_url: str, times: int) -> None:
+    chance = random.Random(1)
+    path = sqlite_url.removeprefix("sqlite:///")
+    with under_load(sqlite_url) as (_victim, load):
+        for _ in range(times):
+            time.sleep(chance.uniform(0, 0.3))
+            with contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                before = load.acknowledged()
+                time.sleep(chance.uniform(0.2, 1.0))
+                assert load.acknowledged() - before <= CLIENTS * 20
+                other.execute("ROLLBACK")
+            load.progresses()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_store_locked_for_thirty_seconds(sqlite_url: str) -> None:
+    with under_load(sqlite_url) as (_victim, load):
+        with contextlib.closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), timeout=30)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            time.sleep(30)
+            other.rollback()
+        load.progresses()
+
+
+@OFTEN
+def test_checkpoints_by_another_process(sqlite_url: str, times: int) -> None:
+    with under_load(sqlite_url) as (_victim, load):
+        for _ in range(times):
+            with contextlib.closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), timeout=30)) as other:
+                other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            load.progresses()
+
+
+@OFTEN
+def test_a_file_that_may_not_grow(sqlite_url: str, times: int) -> None:
+    """The limit of a process on the size of its files: a write fails in the middle, as on a full disk."""
+    chance = random.Random(2)
+    with under_load(sqlite_url) as (victim, load):
+        for _ in range(times):
+            size = Path(sqlite_url.removeprefix("sqlite:///") + "-wal").stat().st_size
+            limit = max(size // 2, 1) + chance.randrange(200_000)
+            resource.prlimit(victim.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            time.sleep(chance.uniform(0.2, 0.6))
+            unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            resource.prlimit(victim.process.pid, resource.RLIMIT_FSIZE, unlimited)
+            load.progresses()
+        assert sum(client.retries for client in load.clients) > 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MiB where this may be mounted; elsewhere a folder on the disk that there is."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    mounted = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
+    yield folder
+    if mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@OFTEN
+def test_a_full_disk(small_disk: Path, sqlite_template: Path, times: int) -> None:
+    if not small_disk.is_mount():
+        return  # the limit on the size of files, above, is what can be had without being root
+    chance = random.Random(3)
+    shutil.copy(sqlite_template, small_disk / "store.db")
+    url = f"sqlite:///{small_disk / 'store.db'}"
+    filler = small_disk / "filler"
+    with under_load(url) as (_victim, load):
+        for _ in range(times):
+            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(MEBIBYTE // 16))
+            time.sleep(chance.uniform(0.2, 0.6))
+            filler.unlink()
+            load.progresses()
+        assert sum(client.retries for client in load.clients) > 0
