@@ -39,7 +39,8 @@ MOST_COMMENTS = 5_000
 NO_GROUP = -1
 NEVER_SEEN = -2
 QUOTES = 3
-_FEWEST, _MOST = 3, 10
+_FEWEST, _ENOUGH, _MOST = 3, 6, 10
+_COMMENTS_PER_FEWEST = 60
 _COMMENTS_A_GROUP = 10
 _LEAST_SHARE = 1 / 3
 _SUBSAMPLES = 4
@@ -106,13 +107,15 @@ def group(texts: Sequence[str], users: Sequence[int], earlier: Sequence[int] = (
     count = int(found.max()) + 1
     sizes = np.bincount(labels[labels >= 0], minlength=count)
     by_size = sorted((number for number in range(count) if sizes[number]), key=lambda one: (-sizes[one], one))
-    corpus = Corpus.of(list(texts))
+    sorted_places = np.array(sorted(range(len(texts)), key=plain.__getitem__))
+    sorted_texts = [texts[place] for place in sorted_places.tolist()]
+    corpus = Corpus.of(sorted_texts)
     writers = np.asarray(users, dtype=np.int64)
     groups: list[Group] = []
     renamed = np.full(len(texts), NO_GROUP, dtype=np.int64)
     for number in by_size:
         inside: Booleans = np.asarray(labels == number)
-        phrases = _phrases(texts, corpus, inside, writers)
+        phrases = _phrases(sorted_texts, corpus, inside[sorted_places], writers[sorted_places])
         if not phrases:
             continue
         renamed[inside] = len(groups)
@@ -194,7 +197,8 @@ def _anew(texts: Sequence[str], weights: Any) -> tuple[Integers, float]:
     inside = [np.array([_is_in(text, run) for text in texts]) for run in range(_SUBSAMPLES)]
     most = max(min(_MOST, len(texts) // _COMMENTS_A_GROUP, min(weights.shape) - 1), 1)
     found: dict[int, tuple[float, Integers]] = {}
-    for count in range(min(_FEWEST, most), most + 1):
+    fewest = min(max(_FEWEST, len(texts) // _COMMENTS_PER_FEWEST), _ENOUGH, most)
+    for count in range(fewest, most + 1):
         whole = _factors(weights, count)
         agreed = [agreement(whole[part], _factors(weights[part], count)) for part in inside]
         found[count] = float(np.mean(agreed)), whole
