@@ -54,7 +54,8 @@ _ILLEGAL = re.compile(
     r"|evad|smuggl|blackmail|extort|scam|\bspy|stalk|\bmeth|cocaine|heroin|\bcrack|pirat|ransom|bypass|unauthori[sz]|manipulat"
     r"|propaganda|conspir|plagiar|cheat|poach|traffick|brib|decei|mislead|disinformation|false"
     r"|rumou?r|threat|identity|keylog|ddos"
-    r"|attack|break in|without (?:being|getting|their|her|his|them|permission|consent)|undetect|secretly|child labou?r|sabotag|destroy"
+    r"|attack|break in|without (?:being|getting|their|her|his|them|permission|consent)|undetect|secretly"
+    r"|child labou?r|sabotag|destroy"
     r"|toxic|hazard|dump"
 )
 
