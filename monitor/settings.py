@@ -99,8 +99,8 @@ class Settings(BaseSettings):
     )
     signals_off: Names = _names("Signals that are not computed; an enricher's name stands for all of its signals.")
     usage_rules: Names = _names(
-        "Senders whose counting of cached tokens is known, as SENDER=inclusive (cached tokens are part of the input) or "
-        "SENDER=exclusive (they come on top)."
+        "Senders whose counting of cached tokens is known, as SENDER=inclusive (cached tokens are part of the input) "
+        "or SENDER=exclusive (they come on top)."
     )
     queue_records: int = Field(
         20_000, ge=1, description="Records that may wait for the writer before senders are told to wait."

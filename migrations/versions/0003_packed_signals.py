@@ -53,5 +53,6 @@ def downgrade() -> None:
 def _enrich_again() -> None:
     op.execute(
         "INSERT INTO pending (project_id, id, received) SELECT project_id, id, received FROM span WHERE kind = 'llm' "
-        "AND NOT EXISTS (SELECT 1 FROM pending AS other WHERE other.project_id = span.project_id AND other.id = span.id)"
+        "AND NOT EXISTS (SELECT 1 FROM pending AS other "
+        "WHERE other.project_id = span.project_id AND other.id = span.id)"
     )

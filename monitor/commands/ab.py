@@ -77,13 +77,13 @@ def _calls(file: Path, dimension: str, timezone: tzinfo | None) -> Iterator[Call
     from monitor import clock
     from monitor.enrich import enrich_batch
     from monitor.errors import InputError
+    from monitor.fairness.values import values_of
     from monitor.files import LogFile
     from monitor.files.calls import read_calls
     from monitor.profiles.calls import value_said
     from monitor.profiles.segments import dimension_values, dimensions
     from monitor.records import Span
     from monitor.settings import Settings
-    from monitor.fairness.values import values_of
     from monitor.trials import ADJUSTED_FOR, Call
 
     settings = Settings()

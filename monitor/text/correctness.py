@@ -138,9 +138,9 @@ def _has_number(text: str, wanted: str) -> bool:
     final = _FINAL_NUMBER.findall(text)
     if final:
         return _value(final[-1]) == value
-    return any(_value(number) == value for number in _ANY_NUMBER.findall(text)) or wanted.replace(
-        ",", ""
-    ) in tokens(text)
+    return any(_value(number) == value for number in _ANY_NUMBER.findall(text)) or wanted.replace(",", "") in tokens(
+        text
+    )
 
 
 def _value(number: str) -> float:

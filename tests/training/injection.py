@@ -1,8 +1,8 @@
 """Trains the model of injection and jailbreaks: `python -m tests.training.injection` writes it and prints its figures.
 
-Training rows stand in tests/training/data/injection.jsonl.xz and rows for checking in
-tests/data/injection.jsonl.xz (text, label, family, source; NOTICE beside both tells origin and licence). Jailbreak behaviours, in-the-wild prompts and
-role prompts were divided before anything was fitted, and what shares more than 30% of its sequences of six words with a
+Training rows stand in tests/training/data/injection.jsonl.xz and rows for checking in tests/data/injection.jsonl.xz
+(text, label, family, source; NOTICE beside both tells origin and licence). Jailbreak behaviours, in-the-wild prompts
+and role prompts were divided before anything was fitted, and what shares more than 30% of its sequences of six words with a
 row for checking was left out of training. With `--families` each family of attacks is also left out in turn.
 """
 
