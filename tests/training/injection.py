@@ -2,8 +2,8 @@
 
 Training rows stand in tests/training/data/injection.jsonl.xz and rows for checking in tests/data/injection.jsonl.xz
 (text, label, family, source; NOTICE beside both tells origin and licence). Jailbreak behaviours, in-the-wild prompts
-and role prompts were divided before anything was fitted, and what shares more than 30% of its sequences of six words with a
-row for checking was left out of training. With `--families` each family of attacks is also left out in turn.
+and role prompts were divided before anything was fitted, and what shares more than 30% of its sequences of six words
+with a row for checking was left out of training. With `--families` each family of attacks is also left out in turn.
 """
 
 from __future__ import annotations
