@@ -263,7 +263,7 @@ def _row(request: Request, row: CallRow, shown: list[str]) -> list[Any]:
 def _marks(row: CallRow) -> Any:
     marks: list[Any] = [cards.badge("bad", "failed")] if row.status == "error" else []
     marks += [cards.badge("moved", text) for name, text in _MARKS.items() if row.signals.get(name) is True]
-    marks += [cards.tag(f"{note.name} {feedback_text(note)}".strip()) for note in row.feedback[:4]]
+    marks += [cards.tag(f"{note.name.replace('_', ' ')} {feedback_text(note)}".strip()) for note in row.feedback[:4]]
     return html.Div(marks, className="marks") if marks else None
 
 

@@ -34,6 +34,8 @@ AFTER = "#4c6ef5"
 BAD = "#e8590c"
 _BAND = "rgba(134,142,150,0.16)"
 _FADED = "rgba(76,110,245,0.14)"
+_OUTLYING = 20.0
+"""How many times the median the largest value is before lines are drawn by powers of ten."""
 
 
 def _template(text: str, grid: str, hover: str, border: str, colours: Sequence[str]) -> dict[str, Any]:
@@ -159,6 +161,15 @@ def lines(
         )
     figure.update_layout(showlegend=len(series) > 1, hovermode="closest")
     _axis(figure, signal)
+    return figure
+
+
+def spread_out(figure: go.Figure) -> go.Figure:
+    """The same lines on an axis by powers of ten where the largest value would flatten all others."""
+    values = [value for trace in figure.data for value in trace.y or () if value is not None]
+    usual = [value for value in values if value > 0]
+    if len(usual) == len(values) and usual and max(usual) > _OUTLYING * sorted(usual)[len(usual) // 2]:
+        figure.update_yaxes(type="log", dtick=1, nticks=None)
     return figure
 
 

@@ -180,27 +180,25 @@ def charts_of(request: Request, signals: Sequence[Signal]) -> list[Any]:
     """Charts of the numbers and flags among the signals; flags that never changed are told in one line instead."""
     found = courses_of(request, signals)
     drawn: list[Any] = []
-    same: list[str] = []
+    same: dict[str, list[str]] = {}
     for signal in signals:
         if signal.name not in found or signal.kind not in (Kind.FLAG, Kind.NUMBER):
             continue
         total = merge((block.profile for blocks in found[signal.name].values() for block in blocks), signal.kind)
         if signal.kind is Kind.FLAG and total.total in (0, total.n):
-            same.append(_unchanged(signal, total))
+            same.setdefault(_unchanged(signal, total), []).append(signal.title)
         else:
             drawn.append(chart(request, signal, found[signal.name], condition=worse_side(signal)))
     parts: list[Any] = [html.Div(drawn, className="two-columns")] if drawn else []
-    if same:
-        parts.append(cards.note(f"The same in every call of the range: {'; '.join(same)}."))
+    parts += [cards.note(f"{where}: {', '.join(titles)}.") for where, titles in same.items()]
     return parts
 
 
 def _unchanged(signal: Signal, total: Profile) -> str:
-    """A flag that was set in no call, or in all, with how sure that is."""
+    """Where a flag was set, in no call or in all, with how sure that is: "In none of 4,600 calls (95% ...)"."""
     bounds = interval_of(total)
-    interval = f", {wording.format_interval(signal, *bounds)}" if bounds else ""
-    value = wording.format_value(signal, total.mean)
-    return f"{signal.title} {value} ({wording.plural(total.n, 'call')}{interval})"
+    interval = f" ({wording.format_interval(signal, *bounds)})" if bounds else ""
+    return f"In {'all' if total.total else 'none'} of {wording.plural(total.n, 'call')}{interval}"
 
 
 def worse_side(signal: Signal) -> str:

@@ -15,6 +15,7 @@ from monitor.contracts import Kind, Signal
 from monitor.explain.records import Explanation
 from monitor.queries.alerts import AlertRecord, Appeared, IncidentRecord
 from monitor.queries.explanations import explanations_of
+from monitor.queries.rules import indicators
 from monitor.signals import describe
 
 SEVERITIES: Mapping[str, tuple[str, str]] = {
@@ -100,6 +101,8 @@ def appeared_text(appeared: Sequence[Appeared]) -> str:
 
 def next_step(incident: IncidentRecord) -> str:
     """What to do about an open incident, by what else changed when it began."""
+    if _is_of_the_monitor(incident):
+        return "Ask whether the application, its exporter or the monitor stopped; Senders says who sent last, and when."
     suspects = {dimension: wording.listed(values) for dimension, values in incident.suspects.items()}
     look = "Read a few calls from both sides to confirm"
     if "prompt_version" in suspects:
@@ -117,12 +120,24 @@ def next_step(incident: IncidentRecord) -> str:
 
 def ways(request: Request, alert: AlertRecord) -> list[tuple[str, str]]:
     """Where to look closer: the calls of both sides, and the course of the stream."""
+    if _family(alert) == "pulse":
+        return [("Senders", request.link("/senders")), ("Newest calls", request.link("/explorer"))]
     before, after = streams.both_sides(request, alert.signal, alert.segment, alert.since)
     return [
         ("Calls before", before),
         ("Calls since", after),
         ("Course and distribution", streams.stream_link(request, alert.indicator, alert.signal, alert.segment)),
     ]
+
+
+def _family(alert: AlertRecord) -> str:
+    found = indicators().get(alert.indicator)
+    return found.family if found else ""
+
+
+def _is_of_the_monitor(incident: IncidentRecord) -> bool:
+    """Whether it is about the monitor and what reaches it, not about what the calls say."""
+    return bool(incident.alerts) and all(_family(alert) == "pulse" for alert in incident.alerts)
 
 
 def _changes(request: Request, incident: IncidentRecord) -> html.Ul:

@@ -161,20 +161,28 @@ def _header() -> Any:
     )
 
 
-def _navigation(pages: Iterable[Page]) -> html.Ul:
-    return html.Ul(
+def _navigation(pages: Iterable[Page]) -> html.Div:
+    """The pages by section; sections are in the order of their first pages."""
+    sections: dict[str, list[Page]] = {}
+    for page in sorted(pages, key=lambda page: (page.order, page.path)):
+        sections.setdefault(page.section, []).append(page)
+    return html.Div(
         [
-            html.Li(
-                dcc.Link(
-                    [icon(page.icon), html.Span(page.title)],
-                    id={"type": "nav", "path": page.path},
-                    href=page.path,
-                    className="nav-link",
-                )
-            )
-            for page in sorted(pages, key=lambda page: (page.order, page.path))
+            html.Div([html.P(section, className="nav-heading"), html.Ul([_entry(page) for page in found])])
+            for section, found in sections.items()
         ],
         className="nav",
+    )
+
+
+def _entry(page: Page) -> html.Li:
+    return html.Li(
+        dcc.Link(
+            [icon(page.icon), html.Span(page.title)],
+            id={"type": "nav", "path": page.path},
+            href=page.path,
+            className="nav-link",
+        )
     )
 
 

@@ -63,7 +63,7 @@ class Signal:
     change of the mean worth anyone's attention: relative for numbers (0.1 is ten per cent), absolute for shares of
     flags and categories (0.05 is five points). A value may be absent: "not measured" is never zero. `misleads` says
     when not to trust it. `weight` is its share of the false-alarm allowance beside other signals: what people act on
-    first deserves more of it.
+    first deserves more of it; what another signal already says in one figure has none, and is shown but not judged.
     """
 
     name: str
@@ -340,7 +340,10 @@ class PageLayout(Protocol):
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the dashboard: `layout` reads through `monitor.queries` only."""
+    """A page of the dashboard: `layout` reads through `monitor.queries` only.
+
+    The navigation lists pages by `order`, under the heading `section` of the first that names it.
+    """
 
     path: str
     title: str
@@ -348,6 +351,7 @@ class Page:
     order: int
     layout: PageLayout
     callbacks: Callable[[Any, Any], None] | None = None
+    section: str = "More"
 
 
 Plugin = TypeVar("Plugin", Enricher, Judge, Indicator, Dialect, Channel, Job, Page)

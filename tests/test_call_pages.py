@@ -108,7 +108,7 @@ def test_texts_are_never_read_as_html_or_markdown(store: Store, settings: Settin
     links = hrefs(page)
     opened = next(href for text, href in links.items() if text == "23:46:24" or "trace=" in href)
     call = shown(store, settings, "/explorer", opened.partition("?")[2])
-    for tree in (page, call, shown(store, settings, "/quality"), shown(store, settings, "/safety")):
+    for tree in (page, call, *(shown(store, settings, path) for path in ("/quality", "/feedback", "/safety"))):
         for part in parts(tree):
             assert not isinstance(part, dcc.Markdown)
             assert not hasattr(part, "dangerously_allow_html")
@@ -244,7 +244,7 @@ def test_points_of_charts_lead_to_the_calls_of_their_day(store: Store, settings:
 
 def test_comments_lead_to_their_calls(store: Store, settings: Settings) -> None:
     fill(store, 300)
-    page = shown(store, settings, "/quality")
+    page = shown(store, settings, "/feedback")
     assert "Thumb" in words(page)
     opened = hrefs(page)["Show the call"]
     assert "No such call" not in words(shown(store, settings, "/explorer", opened.partition("?")[2]))

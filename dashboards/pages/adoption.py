@@ -216,4 +216,4 @@ def _change(now: float | None, before: float | None) -> cards.Change | None:
     return cards.Change(f"{sign}{wording.percent(abs(moved))}", None if not moved else moved > 0)
 
 
-PAGE = Page("/adoption", "Adoption", "users", 6, layout)
+PAGE = Page("/adoption", "Adoption", "users", 6, layout, section="Product")

@@ -99,7 +99,8 @@ def _messages(request: Request, said: Sequence[NotificationRecord]) -> Any:
 
 def _attempts(message: NotificationRecord) -> str:
     tries = f"{wording.plural(message.attempts, 'attempt')}" if message.attempts > 1 else ""
-    return "; ".join(part for part in (wording.shortened(message.note, 200), tries) if part)
+    note = "" if message.channel == "folder" and message.state == "delivered" else wording.shortened(message.note, 200)
+    return "; ".join(part for part in (note, tries) if part)
 
 
 def _past(request: Request, past: Sequence[IncidentRecord]) -> Any:
@@ -255,4 +256,4 @@ def _history(incident: IncidentRecord) -> Any:
     )
 
 
-PAGE = Page("/alerts", "Alerts", "alerts", 7, layout, marking.register)
+PAGE = Page("/alerts", "Alerts", "alerts", 2, layout, marking.register, section="Now")

@@ -375,4 +375,4 @@ def _number(value: Any) -> float:
         return 0.0
 
 
-PAGE = Page("/backtest", "Back-test", "backtest", 7, layout, callbacks)
+PAGE = Page("/backtest", "Back-test", "backtest", 13, layout, callbacks, section="This monitor")

@@ -178,4 +178,4 @@ def _lanes(book: Ledger) -> Any:
     )
 
 
-PAGE = Page("/budget", "Alarm budget", "budget", 7, layout)
+PAGE = Page("/budget", "Alarm budget", "budget", 12, layout, section="This monitor")

@@ -51,4 +51,4 @@ def callbacks(app: Any, _context: Any) -> None:
 
 _FORM = ("by", "first", "second")
 
-PAGE = Page("/compare", "Compare", "compare", 8, layout, callbacks)
+PAGE = Page("/compare", "Compare", "compare", 11, layout, callbacks, section="Look closer")

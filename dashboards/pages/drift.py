@@ -197,4 +197,4 @@ def _size(verdict: VerdictRecord) -> float:
     return abs(verdict.effect / verdict.baseline)
 
 
-PAGE = Page("/drift", "Drift", "drift", 3, layout)
+PAGE = Page("/drift", "Drift", "drift", 7, layout, section="Risk")

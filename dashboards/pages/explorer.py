@@ -33,4 +33,4 @@ def callbacks(app: Any, _context: Any) -> None:
     )
 
 
-PAGE = Page("/explorer", "Explorer", "explorer", 8, layout, callbacks)
+PAGE = Page("/explorer", "Explorer", "explorer", 10, layout, callbacks, section="Look closer")

@@ -263,4 +263,4 @@ def _rules(request: Request) -> Any:
     )
 
 
-PAGE = Page("/fairness", "Fairness", "fairness", 6, layout)
+PAGE = Page("/fairness", "Fairness", "fairness", 9, layout, section="Risk")

@@ -260,4 +260,4 @@ def _comments(request: Request) -> Any:
     return cards.section(title, notes.note_list(request, page.notes, known), *older)
 
 
-PAGE = Page("/feedback", "Feedback", "calls", 5, layout)
+PAGE = Page("/feedback", "Feedback", "calls", 5, layout, section="Product")

@@ -26,8 +26,11 @@ def layout(request: Request) -> Any:
     """The page."""
     project = options.project(request.store, request.project)
     opened = alerts.open_incidents(request.store, request.project_id)
+    own = {name for name, known in rules.indicators().items() if known.family == "pulse"}
     states: Counter[str] = Counter(
-        verdict.state for verdict in verdicts.latest_verdicts(request.store, request.project_id, request.end)
+        verdict.state
+        for verdict in verdicts.latest_verdicts(request.store, request.project_id, request.end)
+        if verdict.indicator not in own
     )
     return html.Div(
         [
@@ -64,7 +67,7 @@ def _wrong(request: Request, opened: Sequence[alerts.IncidentRecord], states: Ma
 
 
 def _calm(states: Mapping[str, int]) -> list[Any]:
-    """Without an incident: all clear only where something was judged."""
+    """Without an incident: all clear only where something of the calls was judged."""
     if states["ok"]:
         text = f"No open incident. {wording.plural(states['ok'], 'stream')} judged healthy"
         text += f", {wording.count(states['too_few'])} with too few calls to tell." if states["too_few"] else "."
@@ -142,7 +145,7 @@ def _cards(request: Request, now: Usage, before: Usage) -> list[Any]:
             spark=[point.error_share for point in now.points],
         ),
         cards.number_card(
-            "95% within",
+            "Latency, 95% within",
             wording.MISSING if total.latency.p95 is None else wording.seconds(total.latency.p95),
             symbol="clock",
             change=_relative(total.latency.p95, past.latency.p95, good_down=True),
@@ -253,4 +256,4 @@ def _own_health(request: Request) -> Any:
     )
 
 
-PAGE = Page("/", "Overview", "overview", 1, layout)
+PAGE = Page("/", "Overview", "overview", 1, layout, section="Now")

@@ -1,4 +1,4 @@
-"""Quality and feedback: are people satisfied, what do they complain about, and what the answers themselves show."""
+"""Quality: what evaluators, judges and the answers themselves show."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from typing import Any
 
 from dash import html
 
-from dashboards import cards, family, notes
+from dashboards import cards, family
 from dashboards.filters import Request
 from dashboards.judges import judges_section
 from monitor import wording
 from monitor.contracts import Kind, Page, Signal
-from monitor.queries.feedback import CommentPage, FeedbackSeries, comments, feedback_series
+from monitor.queries.feedback import FeedbackSeries, feedback_series
 from monitor.signals import describe
-
-_MOST_CHARTS = 12
-_COMMENTS = 25
 
 
 def layout(request: Request) -> Any:
@@ -26,14 +23,11 @@ def layout(request: Request) -> Any:
     )
     return html.Div(
         [
-            cards.heading(
-                "Quality and feedback", "What people and evaluators say, and what the answers themselves show."
-            ),
+            cards.heading("Quality", "What evaluators and judges say, and what the answers themselves show."),
             cards.section("What changed", family.judged(request, family.verdicts_of(request, ["quality"]), "quality")),
             cards.section("Feedback", *_feedback(request, found)),
             judges_section(request),
             _answers(request),
-            _comments(request),
         ]
     )
 
@@ -48,8 +42,8 @@ def _feedback(request: Request, found: Sequence[FeedbackSeries]) -> list[Any]:
         ]
     ordered = sorted(found, key=lambda one: (-one.total.n, one.name))
     signals = [describe(one.signal, one.kind) for one in ordered]
-    drawn = family.charts_of(request, signals[:_MOST_CHARTS])
-    return [*drawn, _summary(request, ordered, signals)]
+    more = ("Its course, complaints, comments and what people do", request.link("/feedback"))
+    return [_summary(request, ordered, signals), cards.ways([more])]
 
 
 def _summary(request: Request, found: Sequence[FeedbackSeries], signals: Sequence[Signal]) -> Any:
@@ -79,7 +73,7 @@ def _summary(request: Request, found: Sequence[FeedbackSeries], signals: Sequenc
             ]
         )
     head = ["Feedback", "Mean or share", "95% interval", "Calls", "On the period before"]
-    return html.Div(cards.table(head, rows, caption="Feedback by name", numeric=(3,)), className="after-charts")
+    return cards.table(head, rows, caption="Feedback by name", numeric=(3,))
 
 
 def _answers(request: Request) -> Any:
@@ -93,28 +87,4 @@ def _answers(request: Request) -> Any:
     )
 
 
-def _comments(request: Request) -> Any:
-    name = request.parameter("feedback")
-    page = comments(
-        request.store,
-        request.project_id,
-        request.start,
-        request.end,
-        segment=request.segment,
-        name=name,
-        before=notes.place_of(request.parameter("before")),
-        limit=_COMMENTS,
-    )
-    if not page.notes:
-        return cards.section("Comments", cards.nothing("Nobody wrote a comment in this range."))
-    return cards.section("Comments", notes.note_list(request, page.notes), *_older(request, page, name))
-
-
-def _older(request: Request, page: CommentPage, name: str) -> list[Any]:
-    if page.following is None:
-        return []
-    address = request.link(before=notes.place_text(page.following), feedback=name)
-    return [cards.ways([("Older comments", address)])]
-
-
-PAGE = Page("/quality", "Quality and feedback", "quality", 4, layout)
+PAGE = Page("/quality", "Quality", "quality", 4, layout, section="Product")

@@ -135,4 +135,4 @@ def _example(request: Request, row: CallRow) -> Any:
     )
 
 
-PAGE = Page("/safety", "Safety", "safety", 5, layout)
+PAGE = Page("/safety", "Safety", "safety", 8, layout, section="Risk")

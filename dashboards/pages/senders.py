@@ -55,7 +55,9 @@ def _sums(rows: Sequence[SenderRow]) -> Any:
     )
     sent = accepted + rejected + lost
     return cards.number_row(
-        cards.number_card("Accepted", wording.count(accepted), symbol="check", detail="stored, each once"),
+        cards.number_card(
+            "Accepted", wording.count(accepted), symbol="check", detail="calls and feedback, stored once each"
+        ),
         cards.number_card(
             "Rejected",
             wording.count(rejected),
@@ -209,4 +211,4 @@ def _unmapped(rows: Sequence[SenderRow]) -> Any:
     )
 
 
-PAGE = Page("/senders", "Senders", "senders", 9, layout)
+PAGE = Page("/senders", "Senders", "senders", 14, layout, section="This monitor")

@@ -181,7 +181,7 @@ def _latency(request: Request, now: Usage) -> Any:
     ]
     slow = f"latency_s:{now.total.latency.p95:.3g}.." if now.total.latency.p95 is not None else "latency_s:.."
     return charts.graph(
-        charts.lines(series, courses.signal_of("latency_s")),
+        charts.spread_out(charts.lines(series, courses.signal_of("latency_s"))),
         name="latency",
         title="Latency",
         summary=f"Half within {_seconds(now.total.latency.p50)}, 95% within {_seconds(now.total.latency.p95)}.",
@@ -390,4 +390,4 @@ def _plus(first: float | None, second: float | None) -> float | None:
     return None if first is None and second is None else (first or 0) + (second or 0)
 
 
-PAGE = Page("/usage", "Usage and cost", "usage", 2, layout)
+PAGE = Page("/usage", "Usage and cost", "usage", 3, layout, section="Product")
