@@ -110,8 +110,10 @@ def render(page: Page | None, request: Request) -> Any:
         identifier = secrets.token_hex(4)
         _log.error("page %s failed, id %s: %s", page.path, identifier, describe(error))
         return shell.failed(identifier)
+    known = options.project(request.store, request.project)
+    source = [html.P(known.note, className="note")] if known and known.note and page.path != "/" else []
     notices = [html.P(problem, className="notice", role="status") for problem in request.problems]
-    return html.Div([*notices, tree], className="page")
+    return html.Div([*notices, tree, *source], className="page")
 
 
 def _page_callback(app: Dash, context: Context, pages: Mapping[str, Page]) -> None:

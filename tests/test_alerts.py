@@ -413,3 +413,10 @@ def test_the_weekly_summary_comes_once_and_has_the_newest_figures(
 def test_a_week_without_anything_is_not_summarised(store: Store, settings: Settings, project: int) -> None:
     assert summarise(store, settings, START + 8 * DAY) == 0
     assert said(store, project) == []
+
+
+def test_a_mail_that_says_worse_begins_with_what_is_worse() -> None:
+    better = record(1, Segment("tag.case", "composite"), before=0.018, after=0.593, n=4000, severity="notice")
+    slower = record(2, PRIME, signal="latency_s", kind=Kind.NUMBER, before=14.2, after=37.7, n=43)
+    assert [alert.id for alert in in_order([better, slower])] == [1, 2], "the milder one says more, by its size"
+    assert title([better, slower]).startswith("gpt-4 + prime: latency 14.2 s → 37.7 s; case composite: accuracy 1.8%")

@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 
 from dashboards import texts
 from dashboards.app import Context
-from dashboards.pages import explorer, fairness, quality, safety, usage
+from dashboards.pages import explorer, fairness, feedback, quality, safety, usage
 from monitor import tables
 from monitor.clock import to_microseconds
 from monitor.identifiers import new_id
@@ -24,7 +24,9 @@ from monitor.store import Store
 from tests.synthetic import DAYS, START, fill
 
 END = START + timedelta(days=DAYS)
-PAGES = {page.path: page for page in (explorer.PAGE, usage.PAGE, quality.PAGE, safety.PAGE, fairness.PAGE)}
+PAGES = {
+    page.path: page for page in (explorer.PAGE, usage.PAGE, quality.PAGE, feedback.PAGE, safety.PAGE, fairness.PAGE)
+}
 GROUPS = "language,tag.plan"
 
 

@@ -36,7 +36,7 @@ def layout(request: Request) -> Any:
             cards.section(
                 "Incidents of the range",
                 _incidents(request),
-                lead="Marks teach the ledger what was false; they do not close an incident.",
+                lead="Say which were false: it is held against the budget. It does not close an incident.",
             ),
             cards.section("What the looks may have cost", _lanes(book), lead=_guarantee()),
         ]
@@ -148,7 +148,7 @@ def _incident(request: Request, one: IncidentRecord) -> list[Any]:
         cards.link(wording.shortened(one.title or "An incident", 160), incidents.incident_link(request, one.id)),
         cards.badge(*reversed(incidents.SEVERITIES.get(one.severity, ("Incident", "moved")))),
         html.Span(wording.moment_text(one.opened), className="nowrap"),
-        wording.count(len(one.alerts)),
+        wording.count(sum(bool(alert.signal) and request.start <= alert.opened < request.end for alert in one.alerts)),
         marking.mark(one),
     ]
 

@@ -142,9 +142,9 @@ def _themes(request: Request) -> Any:
     title = "What people complain about"
     if found is None or not found.themes:
         read = 0 if found is None else found.complaints
-        told = f"There are {read} comments that complain; " if read else ""
+        told = f" There {'is one' if read == 1 else f'are {read}'} so far." if read else ""
         return cards.section(
-            title, cards.nothing(f"{told}themes are looked for in the comments of 13 weeks once 30 of them complain.")
+            title, cards.nothing(f"Themes are looked for in the comments of 13 weeks once 30 of them complain.{told}")
         )
     chosen = next((theme for theme in found.themes if str(theme.id) == request.parameter("theme")), None)
     lead = (

@@ -148,10 +148,10 @@ def name_of(signal: Signal) -> str:
 
 
 def headline(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
-    """The most telling alert, and a second one that adds to it.
+    """The most telling alert of the worst severity, and a second one that adds to it.
 
-    The second is the most telling of the worst severity where the first is milder, whatever its segment; else another
-    kind of signal of the same segment.
+    The second is the most telling of all where that is a milder one, whatever its segment; else another kind of signal
+    of the same segment.
     """
     ordered = in_order(alerts)
     if not ordered:
@@ -159,7 +159,7 @@ def headline(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
     first = ordered[0]
     severity = worst([alert.severity for alert in ordered])
     if first.severity != severity:
-        return [first, next(alert for alert in ordered if alert.severity == severity)]
+        return [next(alert for alert in ordered if alert.severity == severity), first]
     # Two signals of one family (accuracy twice, two lengths) say the same thing twice; another family adds to it.
     others = [
         alert

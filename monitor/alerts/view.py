@@ -116,7 +116,7 @@ def incident_view(store: Store, place: Place, record: IncidentRecord, now: datet
     lines = [line_of(alert, place, record.since, now) for alert in telling if alert not in chosen]
     top = [line_of(alert, place, record.since, now, trends.get(alert.id)) for alert in chosen]
     shown = lines[:MAX_ROWS]
-    first = ordered[0]
+    first = chosen[0]
     before, since = sides(place, first.segment, record.since, now)
     return IncidentView(
         project=place.project,
@@ -233,7 +233,7 @@ def judged_texts(store: Store, record: IncidentRecord, segment: Segment, now: da
         first_after = block_start(record.since, BlockLength.DAY)
         before = merge((block.profile for block in blocks if block.start < first_after), kind)
         since = merge((block.profile for block in blocks if block.start >= first_after), kind)
-        if before.n and since.n:
+        if before.n and since.n and before.mean != since.mean:
             signal = describe(name, kind)
             change = wording.format_change(signal, before.mean, since.mean, with_unit=True)
             texts.append(
