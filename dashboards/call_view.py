@@ -234,7 +234,7 @@ def _value(name: str, row: CallRow) -> Any:
     value = row.signals[name]
     signal = registry().get(name)
     text = signal_text(name, value)
-    if signal is not None and signal.kind is Kind.FLAG and value is (signal.good == "down"):
+    if signal is not None and signal.kind is Kind.FLAG and signal.good is not None and value is (signal.good == "down"):
         return cards.badge("moved", text)
     return text
 

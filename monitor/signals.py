@@ -39,6 +39,7 @@ _WORSE_WHEN_MORE = (
 )
 # What people and evaluators say of answers is the nearest thing to the truth about them.
 FEEDBACK_WEIGHT = 10.0
+_LEAST_WEIGHT = 0.1
 
 COMMENT_SENTIMENT = "comment_sentiment"
 IMPLICIT = ("rephrased", "repeated", "abandoned")
@@ -67,6 +68,14 @@ _OWN = {
         _FOLLOWED + "A refusal may have been right, and a user may have come back later.",
     ),
 }
+
+
+def asked_weight(signal: Signal) -> float:
+    """The share of the allowance a signal has in a comparison that somebody asked for.
+
+    It is its weight; one that never raises an alarm (weight 0) is judged there too, with the least share.
+    """
+    return max(signal.weight, _LEAST_WEIGHT)
 
 
 def registry() -> dict[str, Signal]:

@@ -20,7 +20,7 @@ from monitor.fairness.values import values_of
 from monitor.profiles.calls import read_calls
 from monitor.profiles.segments import dimensions
 from monitor.settings import Settings
-from monitor.signals import describe, registry
+from monitor.signals import asked_weight, describe, registry
 from monitor.stats.variants import LEVEL, MIN_USERS, Difference, Side, compare_variants
 from monitor.store import Store
 
@@ -160,9 +160,11 @@ def _judged(sums: _Sums, dimension: str, first: str, second: str) -> Trial:
         for name, kind in sums.kinds.items()
         if sums.sums.get((name, first)) and sums.sums.get((name, second))
     ]
-    weight = sum(signal.weight for signal in signals)
+    weight = sum(map(asked_weight, signals))
     usual = {(variant, user): cells.most_common(1)[0][0] for (variant, user), cells in sums.cells.items()}
-    compared = [_compare(sums, usual, signal, (first, second), LEVEL * signal.weight / weight) for signal in signals]
+    compared = [
+        _compare(sums, usual, signal, (first, second), LEVEL * asked_weight(signal) / weight) for signal in signals
+    ]
     return Trial(
         dimension=dimension,
         first=first,

@@ -13,7 +13,7 @@ from monitor import wording
 from monitor.contracts import Kind, Segment, Signal
 from monitor.fairness.values import Sides, UserValues
 from monitor.queries.fairness import GAP, MENTIONED, NO_GAP, NOT_ENOUGH, Comparison, Limits
-from monitor.signals import describe
+from monitor.signals import asked_weight, describe
 from monitor.stats.discoveries import benjamini_yekutieli
 from monitor.stats.parity import (
     MIN_EVENTS,
@@ -106,7 +106,7 @@ def compare_all(
 
 def _claimed(asked: Sequence[_Compared]) -> set[tuple[str, str, str]]:
     p_values = [item.parity.judged.p_value for item in asked]
-    kept = benjamini_yekutieli(p_values, FALSE_CLAIMS, [item.signal.weight for item in asked])
+    kept = benjamini_yekutieli(p_values, FALSE_CLAIMS, [asked_weight(item.signal) for item in asked])
     return {
         item.question
         for item, p_value, keep in zip(asked, p_values, kept, strict=True)

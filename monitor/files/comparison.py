@@ -27,7 +27,7 @@ from monitor.profiles.calls import value_said
 from monitor.profiles.segments import capped, dimension_values, dimensions
 from monitor.records import Span
 from monitor.settings import Settings
-from monitor.signals import FEEDBACK_PREFIX, describe, registry
+from monitor.signals import FEEDBACK_PREFIX, asked_weight, describe, registry
 from monitor.stats import distances
 from monitor.stats.comparison import VECTOR_RELEVANT, Comparison, Sides, compare
 from monitor.stats.judging import MIN_USERS, explain
@@ -197,8 +197,8 @@ def _compare_all(
         signal = known if known is not None and known.kind is after.kind else describe(name, after.kind)
         pairs.append((signal, segment, before, after))
     enough = [pair for pair in pairs if min(pair[2].users, pair[3].users) >= MIN_USERS]
-    weight = sum(pair[0].weight for pair in enough)
-    return [_compare_one(*pair, level=FALSE_REPORTS * pair[0].weight / max(weight, 1e-9)) for pair in pairs]
+    weight = sum(asked_weight(pair[0]) for pair in enough)
+    return [_compare_one(*pair, level=FALSE_REPORTS * asked_weight(pair[0]) / max(weight, 1e-9)) for pair in pairs]
 
 
 def _compare_one(signal: Signal, segment: Segment, before: Profile, after: Profile, *, level: float) -> Compared:

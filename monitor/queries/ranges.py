@@ -14,7 +14,7 @@ from monitor.clock import BlockLength
 from monitor.contracts import Block, Kind, Segment, Signal, State
 from monitor.profile import Profile, merge
 from monitor.queries.series import read_profiles
-from monitor.signals import FEEDBACK_PREFIX, describe, registry
+from monitor.signals import FEEDBACK_PREFIX, asked_weight, describe, registry
 from monitor.stats import distances
 from monitor.stats.comparison import VECTOR_RELEVANT, Comparison, Sides, compare
 from monitor.stats.judging import MIN_USERS, explain
@@ -62,8 +62,8 @@ def compare_ranges(
         for name, blocks in after.items()
         if name in before and before[name][-1].profile.kind is blocks[-1].profile.kind
     ]
-    weight = sum(signal.weight for signal, *_ in pairs)
-    found = [_compared(signal, *both, level=FALSE_REPORTS * signal.weight / weight) for signal, *both in pairs]
+    weight = sum(asked_weight(signal) for signal, *_ in pairs)
+    found = [_compared(signal, *both, level=FALSE_REPORTS * asked_weight(signal) / weight) for signal, *both in pairs]
     return sorted(found, key=_rank)
 
 
