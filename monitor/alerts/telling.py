@@ -148,10 +148,10 @@ def name_of(signal: Signal) -> str:
 
 
 def headline(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
-    """The most telling alert of the worst severity, and a second one that adds to it.
+    """The most telling alert, and a second one that adds to it.
 
-    The second is the most telling of all where that is a milder one, whatever its segment; else another kind of signal
-    of the same segment.
+    The second is the most telling of the worst severity where the first is milder, whatever its segment; else another
+    kind of signal of the same segment. An improvement never comes before what got worse.
     """
     ordered = in_order(alerts)
     if not ordered:
@@ -159,7 +159,8 @@ def headline(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
     first = ordered[0]
     severity = worst([alert.severity for alert in ordered])
     if first.severity != severity:
-        return [next(alert for alert in ordered if alert.severity == severity), first]
+        worse = next(alert for alert in ordered if alert.severity == severity)
+        return [worse, first] if _is_better(first) else [first, worse]
     # Two signals of one family (accuracy twice, two lengths) say the same thing twice; another family adds to it.
     others = [
         alert
@@ -221,6 +222,13 @@ def _familiarity(signal: Signal) -> float:
 
 def _specificity(segment: Segment) -> float:
     return 0.0 if segment == WHOLE else 2.0 if "+" in segment.dimension else 1.0
+
+
+def _is_better(alert: AlertRecord) -> bool:
+    good = signal_of(alert).good
+    if good is None or alert.before is None or alert.after is None:
+        return False
+    return (alert.after > alert.before) == (good == "up")
 
 
 def _difference(alert: AlertRecord) -> float | None:
