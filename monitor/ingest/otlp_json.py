@@ -113,7 +113,7 @@ def _nanoseconds(record: Mapping[str, Any], name: str) -> int:
         return 0
     if isinstance(value, str) and value.isdecimal() and len(value) < 25:
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 64:
         raise InputError(f"{name}: must be nanoseconds since 1970.")
     return value
 
