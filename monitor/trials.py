@@ -176,10 +176,11 @@ def _judged(sums: _Sums, dimension: str, first: str, second: str) -> Trial:
     )
 
 
-def _rank(item: Compared) -> tuple[int, float, str]:
+def _rank(item: Compared) -> tuple[int, bool, float, str]:
     order = ("worse", "better", "different", "undecided", "same", "too_few")
     scale = max(item.difference.relevant, 1e-12)
-    return order.index(item.difference.decision), -abs(item.difference.effect) / scale, item.signal.name
+    repeats = item.signal.weight == 0  # another signal says the same in one figure
+    return order.index(item.difference.decision), repeats, -abs(item.difference.effect) / scale, item.signal.name
 
 
 def _compare(

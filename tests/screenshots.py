@@ -33,6 +33,8 @@ PAGES = [
     "/quality",
     "/feedback",
     "/adoption",
+    "/feedback",
+    "/adoption",
     "/safety",
     "/fairness",
     "/alerts",
