@@ -64,9 +64,12 @@ class Target:
         return found
 
     def close(self) -> None:
-        """Ends the server as a service manager does."""
-        self.process.terminate()
-        self.process.communicate(timeout=60)
+        """Ends the server as a service manager does; what it has printed is in the log then."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            printed, _ = self.process.communicate(timeout=60)
+            with self._log.open("a") as log:
+                log.write(printed)
 
 
 def _status(process: int, name: str) -> int:

@@ -23,6 +23,7 @@ from typing import Any
 
 from monitor.errors import InputError, describe
 from monitor.settings import Settings
+from monitor.web.allocation import give_back_large_blocks
 from monitor.web.connection import MOMENT, Connection, Fault, Request, Room
 from monitor.web.exchange import Answer, environment, refusal
 from monitor.web.gate import need_of
@@ -91,6 +92,7 @@ class Listener:
 
     def run(self) -> None:
         """Serves; returns after SIGTERM, SIGINT (in the main thread) or `stop`, when open requests are answered."""
+        give_back_large_blocks()
         previous = {}
         if threading.current_thread() is threading.main_thread():
             previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
