@@ -128,49 +128,63 @@ def test_checkpoints_by_another_process(sqlite_url: str, times: int) -> None:
             load.progresses()
 
 
-@OFTEN
-def test_a_file_that_may_not_grow(sqlite_url: str, times: int) -> None:
-    """The limit of a process on the size of its files: a write fails in the middle, as on a full disk."""
-    chance = random.Random(2)
-    with under_load(sqlite_url) as (victim, load):
-        for _ in range(times):
-            size = Path(sqlite_url.removeprefix("sqlite:///") + "-wal").stat().st_size
-            limit = max(size // 2, 1) + chance.randrange(200_000)
-            resource.prlimit(victim.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-            time.sleep(chance.uniform(0.2, 0.6))
-            unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-            resource.prlimit(victim.process.pid, resource.RLIMIT_FSIZE, unlimited)
-            load.progresses()
-        assert sum(client.retries for client in load.clients) > 0
+@contextmanager
+def no_file_may_grow(victim: Target, store: Path, chance: random.Random) -> Iterator[None]:
+    """The limit of a process on the size of its files: a write fails in the middle, whoever may do this."""
+    size = store.with_name(store.name + "-wal").stat().st_size
+    limit = max(size // 2, 1) + chance.randrange(200_000)
+    resource.prlimit(victim.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    yield
+    resource.prlimit(victim.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB where this may be mounted; elsewhere a folder on the disk that there is."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+@contextmanager
+def the_disk_is_full(_victim: Target, store: Path, _chance: random.Random) -> Iterator[None]:
+    """Something else takes all that is left of the file system."""
+    filler = store.with_name("filler")
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(MEBIBYTE // 16))
+    yield
+    filler.unlink()
+
+
+def _mount(folder: Path) -> bool:
+    """Mounts a file system of 24 MiB; false where this is not allowed."""
     command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
-    mounted = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
-    yield folder
-    if mounted:
-        subprocess.run(["umount", str(folder)], check=True)
+    return os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def _no_room() -> list[str]:
+    """The ways in which room can run out here: a full disk needs the right to mount a small one."""
+    with tempfile.TemporaryDirectory(prefix="monitor-disk-") as folder:
+        if not _mount(Path(folder)):
+            return ["no file may grow"]
+        subprocess.run(["umount", folder], check=True)
+    return ["no file may grow", "the disk is full"]
+
+
+@pytest.fixture(params=_no_room())
+def room(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Any]]:
+    """A folder for a store, and what takes its room away."""
+    if request.param == "no file may grow":
+        yield tmp_path, no_file_may_grow
+        return
+    assert _mount(tmp_path)
+    yield tmp_path, the_disk_is_full
+    subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 @OFTEN
-def test_a_full_disk(small_disk: Path, sqlite_template: Path, times: int) -> None:
-    if not small_disk.is_mount():
-        return  # the limit on the size of files, above, is what can be had without being root
-    chance = random.Random(3)
-    shutil.copy(sqlite_template, small_disk / "store.db")
-    url = f"sqlite:///{small_disk / 'store.db'}"
-    filler = small_disk / "filler"
-    with under_load(url) as (_victim, load):
+def test_no_room(room: tuple[Path, Any], sqlite_template: Path, times: int) -> None:
+    chance = random.Random(2)
+    folder, taken = room
+    path = folder / "store.db"
+    shutil.copy(sqlite_template, path)
+    with under_load(f"sqlite:///{path}") as (victim, load):
         for _ in range(times):
-            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-                while True:
-                    file.write(bytes(MEBIBYTE // 16))
-            time.sleep(chance.uniform(0.2, 0.6))
-            filler.unlink()
+            with taken(victim, path, chance):
+                time.sleep(chance.uniform(0.2, 0.6))
             load.progresses()
         assert sum(client.retries for client in load.clients) > 0
 
