@@ -15,7 +15,7 @@ from monitor import tables
 from monitor.alerts import incidents, streams
 from monitor.alerts.explaining import HOLD, explain_alerts
 from monitor.alerts.message import incident_notification
-from monitor.alerts.outbox import deliver, enqueue
+from monitor.alerts.outbox import deliver, enqueue, withdraw
 from monitor.alerts.rules import default_pack
 from monitor.alerts.view import Place
 from monitor.alerts.weekly import summarise
@@ -70,7 +70,8 @@ def _update_project(
         rows = [row for row in work.moved.values() if row["id"] not in work.dropped]
         touched = incidents.fold(connection, project_id, rows, now)
         incidents.save_alerts(connection, store, project_id, rows, work.dropped)
-        for say, record in incidents.refresh(connection, project_id, touched, now):
+        unsaid = withdraw(connection, project_id, touched, now)
+        for say, record in incidents.refresh(connection, project_id, touched, now, unsaid):
             notification = incident_notification(store, Place.of(settings, name), record, say, now)
             wait = timedelta() if say == "resolved" else hold
             enqueue(connection, store, settings, notification, project_id=project_id, incident_id=record.id, hold=wait)

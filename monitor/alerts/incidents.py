@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -129,9 +129,12 @@ def _stream(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def refresh(
-    connection: Connection, project_id: int, touched: set[int], now: datetime
+    connection: Connection, project_id: int, touched: set[int], now: datetime, unsaid: Container[int] = ()
 ) -> list[tuple[Say, IncidentRecord]]:
-    """Brings title, severity, beginning and state of incidents up to date; answers what is to be said, oldest first."""
+    """Brings title, severity, beginning and state of incidents up to date; answers what is to be said, oldest first.
+
+    What was said of those in `unsaid` never left.
+    """
     to_say: list[tuple[Say, IncidentRecord]] = []
     for incident_id in sorted(touched):
         (record,) = read_incidents(connection, project_id, _incident.c.id == incident_id)
@@ -141,7 +144,7 @@ def refresh(
         over = all(alert.state == Phase.RESOLVED for alert in record.alerts)
         severity = worst([alert.severity for alert in record.alerts])
         since = ordered[0].since
-        said = record.detail.get("said", "")
+        said = "" if incident_id in unsaid else record.detail.get("said", "")
         notifies = any(alert.is_open and alert.detail.get("notify", True) for alert in record.alerts)
         worsened = record.detail.get("worsened", False)
         decision = decide(said, severity, is_open=not over, worsened=worsened, notifies=notifies)

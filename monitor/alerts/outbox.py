@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -28,6 +29,7 @@ BACKOFF_MINUTES = (1, 5, 30, 120, 360)
 GIVE_UP_AFTER = timedelta(days=1)
 CLAIM = timedelta(minutes=10)
 _AT_ONCE = 200
+_JUST_SAID = timedelta(minutes=2)
 
 _notification = table_of(tables.Notification)
 _project = table_of(tables.Project)
@@ -104,6 +106,35 @@ def held(connection: Connection, project_id: int) -> dict[int, list[Held]]:
     for row in rows:
         found.setdefault(row.incident_id, []).append(Held(row.id, row.kind, from_microseconds(row.created)))
     return found
+
+
+def withdraw(connection: Connection, project_id: int, incidents: Iterable[int], now: datetime) -> set[int]:
+    """Takes back what was to be said of new trouble in the last two minutes and nobody has begun to send.
+
+    Answers the incidents concerned: what is known now can then be said at once, instead of twice in a minute.
+    """
+    rows = connection.execute(
+        select(_notification.c.id, _notification.c.incident_id, _notification.c.state, _notification.c.attempts).where(
+            _notification.c.project_id == project_id,
+            _notification.c.incident_id.in_(list(incidents)),
+            _notification.c.kind == "opened",
+            _notification.c.created >= to_microseconds(now - _JUST_SAID),
+        )
+    ).all()
+    begun = {row.incident_id for row in rows if row.state != "due" or row.attempts}
+    waiting = [row for row in rows if row.incident_id not in begun]
+    if not waiting:
+        return set()
+    deleted = connection.execute(
+        _notification.delete()
+        .where(_notification.c.project_id == project_id, _notification.c.id.in_([row.id for row in waiting]))
+        .where(_notification.c.state == "due", _notification.c.attempts == 0)
+        .returning(_notification.c.id)
+    ).scalars()
+    gone = set(deleted)
+    # One that a process has just begun to send is said; its incident is then told again only if it gets worse.
+    kept = {row.incident_id for row in waiting if row.id not in gone}
+    return {row.incident_id for row in waiting} - kept
 
 
 def release(store: Store, project_id: int, one: Held, notification: Notification | None) -> None:
