@@ -241,7 +241,7 @@ def test_by_keyboard(browser: Any, filled: str) -> None:
                 "(p !== null && getComputedStyle(document.activeElement).borderColor !== '') })()"
             )
             assert outline, f"the focus on {reached[-1]!r} can be seen"
-        wanted = ["filter-project", "theme-switch", "Overview", "Drift", "Alerts", "filter-range", "filter-segment"]
+        wanted = ["filter-project", "theme-switch", "Overview", "Alerts", "Drift", "filter-range", "filter-segment"]
         places = [reached.index(name) for name in wanted]
         assert places == sorted(places), reached
 
