@@ -55,6 +55,11 @@ class Target:
         """Peak resident memory in bytes of the server and what it has started, added up."""
         return sum(_status(process, "VmHWM") for process in self._family())
 
+    @property
+    def resident(self) -> int:
+        """Memory in bytes that the server and what it has started hold now."""
+        return sum(_status(process, "VmRSS") for process in self._family())
+
     def _family(self) -> list[int]:
         found = [self.process.pid]
         for process in found:

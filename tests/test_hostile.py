@@ -39,6 +39,7 @@ from tests.hostile import (
 
 SECRET = "kanarienvogel"
 MOST_BYTES = 500_000_000
+MOST_KEPT_BYTES = 120_000_000
 GOOD_SECONDS = 10.0
 TRACES, LOGS, CALLS, FEEDBACK = "/v1/traces", "/v1/logs", "/api/v1/calls", "/api/v1/feedback"
 GZIP, DEFLATE = "Content-Encoding: gzip", "Content-Encoding: deflate"
@@ -228,6 +229,15 @@ def test_harm_is_answered_and_the_next_is_served(victim: Target, name: str) -> N
     assert served(victim.port, name) < GOOD_SECONDS
     assert victim.peak < MOST_BYTES
     assert SECRET not in victim.log.lower()
+
+
+def test_memory_of_the_largest_requests_goes_back(victim: Target) -> None:
+    before = victim.resident
+    eight_times_zeros, expected = CASES["eight times zeros"]
+    for _ in range(2):
+        assert {status for status, _headers, _body in eight_times_zeros(victim.port)} <= expected
+    assert served(victim.port, "after the largest") < GOOD_SECONDS
+    assert victim.resident < before + MOST_KEPT_BYTES
 
 
 def test_slow_senders_keep_nobody_waiting(victim: Target) -> None:
