@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from monitor.profile import Floats
+from monitor.stats.intervals import lasting_reach
 
 LEVEL = 0.05
 MIN_USERS = 50
@@ -73,12 +74,13 @@ def compare_variants(
     users = first.users + second.users
     effect = second.mean - first.mean
     error = math.sqrt(first.variance / first.users + second.variance / second.users)
-    half = error * _reach(users, level)
+    deviation = error * math.sqrt(users)
+    half = lasting_reach(deviation, users, level, TUNED_AT)
     low, high = effect - half, effect + half
     decision = _decided(low, high, relevant, good)
     missing = None
     if decision == "undecided" and error > 0:
-        missing = _still_needed(users, error * math.sqrt(users), max(abs(effect), relevant - abs(effect)), level)
+        missing = _still_needed(users, deviation, max(abs(effect), relevant - abs(effect)), level)
     return Difference(decision, effect, low, high, relevant, missing)
 
 
@@ -92,17 +94,10 @@ def _decided(low: float, high: float, relevant: float, good: Literal["up", "down
     return "better" if (low > 0) == (good == "up") else "worse"
 
 
-def _reach(users: float, level: float) -> float:
-    """Half the width of the sequence in standard errors."""
-    tuned = (-2 * math.log(level) + math.log(1 - 2 * math.log(level))) / TUNED_AT
-    scaled = users * tuned
-    return math.sqrt(2 * (scaled + 1) / scaled * math.log(math.sqrt(scaled + 1) / level))
-
-
 def _still_needed(users: int, deviation: float, wanted: float, level: float) -> int | None:
     """How many more users until half the width is below `wanted`; None beyond ten million."""
     needed = float(users)
-    while deviation / math.sqrt(needed) * _reach(needed, level) > wanted:
+    while lasting_reach(deviation, needed, level, TUNED_AT) > wanted:
         needed *= 1.02
         if needed > 1e7:
             return None
