@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 from sqlalchemy import and_, case, func, select
 
 from monitor import tables
@@ -19,6 +18,7 @@ from monitor.contracts import Segment
 from monitor.errors import NotFound
 from monitor.settings import Settings
 from monitor.stats.budget import LOOKS_AN_HOUR, QUARTER_DAYS, SHARES, SUSPICIOUS, chance_of_false_alarms
+from monitor.stats.discoveries import benjamini_yekutieli
 from monitor.store import Store, table_of
 
 FALSE_DISCOVERIES = 0.1
@@ -190,10 +190,4 @@ def worth_a_look(store: Store, project_id: int, now: datetime) -> list[WorthALoo
 
 def discoveries(chances: Sequence[float], level: float = FALSE_DISCOVERIES) -> int:
     """How many of these probabilities, smallest first, are discoveries at this false discovery rate."""
-    number = len(chances)
-    if not number:
-        return 0
-    places = np.arange(1, number + 1)
-    limits = level * places / (number * float((1 / places).sum()))
-    passed = np.flatnonzero(np.asarray(chances) <= limits)
-    return int(passed[-1]) + 1 if len(passed) else 0
+    return sum(benjamini_yekutieli(chances, level))
