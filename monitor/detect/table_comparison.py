@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.errors import InputError
 from monitor.profile import Floats
+from monitor.stats.distances import jensen_shannon_of_shares
 
 Binning = Literal["deciles", "sturges"]
 
@@ -132,7 +132,7 @@ def _compare_numbers(name: str, reference: Floats, current: Floats, binning: Bin
         reference_missing=len(reference) - len(one),
         current_missing=len(current) - len(two),
         psi=stability_index(p, q),
-        jensen_shannon=jensen_shannon_distance(p, q),
+        jensen_shannon=jensen_shannon_of_shares(p, q),
         p_value=p_value,
         moved=p_value < level and ks >= RELEVANT,
         ks=ks,
@@ -233,17 +233,6 @@ def _floored(shares: Floats) -> Floats:
     return np.where(shares > 0, shares, min(LEAST_SHARE, least / 1e6) if least <= LEAST_SHARE else LEAST_SHARE)
 
 
-def jensen_shannon_distance(reference: Floats, current: Floats) -> float:
-    """The root of the Jensen-Shannon divergence in nats, as `scipy.spatial.distance.jensenshannon` has it."""
-    middle = (reference + current) / 2
-    return math.sqrt(max(0.0, (_divergence(reference, middle) + _divergence(current, middle)) / 2))
-
-
-def _divergence(p: Floats, q: Floats) -> float:
-    held: NDArray[np.bool_] = p > 0
-    return float(np.sum(p[held] * np.log(p[held] / q[held])))
-
-
 def _compare_names(name: str, reference: Any, current: Any, level: float) -> ColumnDrift:
     one, two = _counted(reference), _counted(current)
     rows, rows_now = one.total(), two.total()
@@ -262,7 +251,7 @@ def _compare_names(name: str, reference: Any, current: Any, level: float) -> Col
         reference_missing=one[MISSING],
         current_missing=two[MISSING],
         psi=stability_index(p, q),
-        jensen_shannon=jensen_shannon_distance(p, q),
+        jensen_shannon=jensen_shannon_of_shares(p, q),
         p_value=p_value,
         moved=p_value < level and float(np.abs(q - p).max()) >= RELEVANT,
         names=tuple((values[place], float(p[place]), float(q[place])) for place in order),

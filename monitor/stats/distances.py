@@ -43,14 +43,18 @@ def jensen_shannon(current: Mapping[Any, float], reference: Mapping[Any, float])
     q = np.array([reference.get(name, 0.0) for name in names], dtype=np.float64)
     if not p.sum() or not q.sum():
         return 0.0
-    p, q = p / p.sum(), q / q.sum()
+    return jensen_shannon_of_shares(p / p.sum(), q / q.sum()) / math.sqrt(math.log(2))
+
+
+def jensen_shannon_of_shares(p: Floats, q: Floats) -> float:
+    """The root of the Jensen-Shannon divergence in nats, as `scipy.spatial.distance.jensenshannon` has it."""
     middle = (p + q) / 2
     return math.sqrt(max(0.0, (_divergence(p, middle) + _divergence(q, middle)) / 2))
 
 
 def _divergence(p: Floats, q: Floats) -> float:
     present = p > 0
-    return float(np.sum(p[present] * np.log2(p[present] / q[present])))
+    return float(np.sum(p[present] * np.log(p[present] / q[present])))
 
 
 def wasserstein(current: Mapping[int, int], reference: Mapping[int, int]) -> float:
