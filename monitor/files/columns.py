@@ -11,6 +11,7 @@ from typing import Any
 from monitor.errors import InputError
 from monitor.files import LogFile
 from monitor.files.fields import ALIASES
+from monitor.files.log_file import delimiter_of
 from monitor.ingest.call_record import KNOWN
 
 _ROWS_LOOKED_AT = 20
@@ -38,7 +39,8 @@ def read_columns(log: LogFile) -> dict[str, Any]:
             if log.format == "parquet":
                 table = pyarrow.parquet.read_table(file)
             elif log.format == "csv":
-                delimiter = _delimiter(log.path)
+                with _opened(log.path) as start:
+                    delimiter = delimiter_of(start.readline())
                 table = pyarrow.csv.read_csv(file, parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter))
             else:
                 table = pyarrow.json.read_json(file)
@@ -49,12 +51,6 @@ def read_columns(log: LogFile) -> dict[str, Any]:
 
 def _opened(path: Path) -> Any:
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-
-
-def _delimiter(path: Path) -> str:
-    with _opened(path) as file:
-        header = file.readline()
-    return max((",", ";", "\t"), key=lambda candidate: header.count(candidate.encode()))
 
 
 def _array(column: Any) -> Any:

@@ -162,7 +162,7 @@ class LogFile:
         csv.field_size_limit(MAX_LINE_BYTES)
         stream = self._stream(file)
         header = stream.readline(MAX_LINE_BYTES).removeprefix(b"\xef\xbb\xbf")
-        delimiter = _delimiter(header)
+        delimiter = delimiter_of(header)
         lines = (line.decode("utf-8", "surrogateescape") for line in _chain(header, stream))
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         columns: tuple[str, ...] = ()
@@ -277,7 +277,7 @@ def _chain(first: bytes, rest: IO[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _delimiter(header: bytes) -> str:
+def delimiter_of(header: bytes) -> str:
     """What separates the columns: the most frequent of comma, semicolon and tab in the first line."""
     return max((",", ";", "\t"), key=lambda candidate: header.count(candidate.encode()))
 
