@@ -10,6 +10,7 @@ import functools
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, Unpack
 
@@ -193,25 +194,23 @@ class _Call:
         stream._iterator = self._collected_later(inner, collector) if several else self._collected(inner, collector)
 
     def _collected(self, inner: Iterator[Any], collector: Collector) -> Iterator[Any]:
-        problem: BaseException | None = None
-        try:
+        with self._to_its_end(collector):
             for event in inner:
                 self._add(collector, event)
                 yield event
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            problem = error
-            raise
-        finally:
-            self._ended(collector, problem)
 
     async def _collected_later(self, inner: AsyncIterator[Any], collector: Collector) -> AsyncIterator[Any]:
-        problem: BaseException | None = None
-        try:
+        with self._to_its_end(collector):
             async for event in inner:
                 self._add(collector, event)
                 yield event
+
+    @contextmanager
+    def _to_its_end(self, collector: Collector) -> Iterator[None]:
+        """Reports the stream when it ends, fails, is broken off or thrown away."""
+        problem: BaseException | None = None
+        try:
+            yield
         except GeneratorExit:
             raise
         except BaseException as error:
