@@ -54,6 +54,16 @@ class Load:
             assert time.monotonic() < end, "the service did not resume"
             time.sleep(0.01)
 
+    def notices(self, seconds: float = 60) -> None:
+        """Waits until a client has failed to send once more than now: the fault has reached those who send."""
+        before, end = self.retries(), time.monotonic() + seconds
+        while self.retries() == before:
+            assert time.monotonic() < end, "nobody noticed the fault"
+            time.sleep(0.01)
+
+    def retries(self) -> int:
+        return sum(client.retries for client in self.clients)
+
     def check(self, database_url: str) -> None:
         """Ends the load: everything acknowledged is stored once."""
         self._stop.set()
@@ -182,11 +192,13 @@ def test_no_room(room: tuple[Path, Any], sqlite_template: Path, times: int) -> N
     path = folder / "store.db"
     shutil.copy(sqlite_template, path)
     with under_load(f"sqlite:///{path}") as (victim, load):
-        for _ in range(times):
+        for turn in range(times):
             with taken(victim, path, chance):
-                time.sleep(chance.uniform(0.2, 0.6))
+                if turn == 0:
+                    load.notices()
+                else:
+                    time.sleep(chance.uniform(0.2, 0.6))
             load.progresses()
-        assert sum(client.retries for client in load.clients) > 0
 
 
 class Postgres:
@@ -272,7 +284,9 @@ def test_postgresql_is_killed(postgres: Postgres, times: int) -> None:
                 postgres.kill_backend(chance)
             else:
                 postgres.kill()
-                time.sleep(chance.uniform(0, 0.5))
+                if turn == 0:
+                    load.notices()
+                else:
+                    time.sleep(chance.uniform(0, 0.5))
                 postgres.start()
             load.progresses()
-        assert sum(client.retries for client in load.clients) > 0
