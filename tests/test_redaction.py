@@ -364,7 +364,7 @@ def test_ordinary_text_costs_little() -> None:
     """Ordinary prose without digits, @ or names of secrets is answered by substring searches alone."""
     prose = re.sub(r"\d", "", "The committee met on Tuesday to discuss the budget, which had grown. " * 20)
     REDACTOR.find(prose)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(200):
         REDACTOR.find(prose)
-    assert (time.perf_counter() - started) / 200 < 0.0005
+    assert (time.process_time() - started) / 200 < 0.0005
