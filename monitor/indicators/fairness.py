@@ -17,12 +17,13 @@ from monitor.contracts import (
     Kind,
     Rule,
     Signal,
+    State,
     Verdict,
 )
 from monitor.profile import merge
 from monitor.stats.comparison import Comparison, Sides, compare
 from monitor.stats.intervals import ratio
-from monitor.stats.judging import level_of
+from monitor.stats.judging import level_of, verdict_of
 from monitor.stats.power import users_needed, users_per_group
 
 MIN_USERS = 50
@@ -118,9 +119,10 @@ def _answer(evidence: Evidence, sides: Sides, found: Comparison, tolerance: floa
         and found.effect_low > -reach
         and found.effect_high < reach
     )
+    state: State
     if found.direction:
         worse = better != signal.good
-        state, answer = ("bad", GAP) if worse else ("moved", GAP)
+        state, answer = "bad" if worse else "moved", GAP
         reason = f"{signal.title} is {'worse' if worse else 'better'} for {evidence.segment}: {figures}."
         detail["since"] = evidence.start.isoformat()
     elif inside:
@@ -134,20 +136,7 @@ def _answer(evidence: Evidence, sides: Sides, found: Comparison, tolerance: floa
             f"{signal.title}: not enough data to exclude a gap for {evidence.segment}, {figures}; "
             f"about {wording.plural(missing, 'more user')} would tell."
         )
-    return Verdict(
-        state,  # type: ignore[arg-type]
-        reason,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        n=sides.now.n,
-        effective_n=float(sides.now.users),
-        baseline=found.baseline,
-        effect=found.effect,
-        effect_low=found.effect_low,
-        effect_high=found.effect_high,
-        detail={"verdict": answer, **detail},
-    )
+    return verdict_of(signal, state, found, sides, detail={"verdict": answer, **detail}, reason=reason)
 
 
 def _users_needed(sides: Sides, signal: Signal, tolerance: float) -> int:
