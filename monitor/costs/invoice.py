@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from monitor.errors import InputError
+from monitor.files.log_file import delimiter_of
 from monitor.model_names import model_family
 
 FIELDS = ("day", "model", "cost")
@@ -77,8 +78,7 @@ def read_invoice(path: Path, mapping: Mapping[str, str] | None = None) -> list[C
     """The charges of a CSV file, models by family. Raises InputError with the line of a row that cannot be read."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            header = file.readline()
-            delimiter = max((",", ";", "\t"), key=header.count)
+            delimiter = delimiter_of(file.readline().encode())
             file.seek(0)
             reader = csv.DictReader(file, delimiter=delimiter)
             columns = _columns(path, [name for name in reader.fieldnames or () if name], mapping or {})
