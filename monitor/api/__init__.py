@@ -19,7 +19,7 @@ import flask
 import msgspec
 from flask import Blueprint, Response
 
-from monitor.api import answers
+from monitor.api import alarm_answers, answers, call_answers
 from monitor.api.docs import docs_page
 from monitor.api.evaluations import judge_answers
 from monitor.api.exposition import exposition
@@ -207,14 +207,14 @@ def _verdicts(reader: Reader, values: Values) -> Any:
     limit = values["limit"]
     after = _key(values["after"], int, str, str, str, str)
     rows = listing.verdict_page(reader.store, reader.project(values), _wanted(values), after=after, limit=limit + 1)
-    return _page(rows, limit, answers.of_verdict, listing.verdict_key)
+    return _page(rows, limit, alarm_answers.of_verdict, listing.verdict_key)
 
 
 def _alerts(reader: Reader, values: Values) -> Any:
     limit, after = values["limit"], _key(values["after"], int, int)
     rows = listing.alert_page(reader.store, reader.project(values), _wanted(values), after=after, limit=limit + 1)
     found = explanations_by_alert(reader.store, reader.project(values), [row.id for row in rows])
-    return _page(rows, limit, lambda row: answers.of_alert(row, found), listing.opened_key)
+    return _page(rows, limit, lambda row: alarm_answers.of_alert(row, found), listing.opened_key)
 
 
 def _incidents(reader: Reader, values: Values) -> Any:
@@ -222,7 +222,7 @@ def _incidents(reader: Reader, values: Values) -> Any:
     rows = listing.incident_page(reader.store, reader.project(values), _wanted(values), after=after, limit=limit + 1)
     alerts = [alert.id for row in rows for alert in row.alerts]
     found = explanations_by_alert(reader.store, reader.project(values), alerts)
-    return _page(rows, limit, lambda row: answers.of_incident(row, found), listing.opened_key)
+    return _page(rows, limit, lambda row: alarm_answers.of_incident(row, found), listing.opened_key)
 
 
 def _mark_false(reader: Reader, values: Values) -> Any:
@@ -231,7 +231,7 @@ def _mark_false(reader: Reader, values: Values) -> Any:
         raise NotFound("There is no such incident.")
     by = flask.g.get("account") or ""
     mark_incident_false(reader.store, project_id, int(number), by=by, now=now(), is_false=values["is_false"] == "yes")
-    return answers.of_incident(incident(reader.store, project_id, int(number)), {})
+    return alarm_answers.of_incident(incident(reader.store, project_id, int(number)), {})
 
 
 def _budget(reader: Reader, values: Values) -> Any:
@@ -241,11 +241,11 @@ def _budget(reader: Reader, values: Values) -> Any:
     if start >= end:
         raise InputError("from: must be before `to`.")
     book = ledger(reader.store, reader.settings, project_id, start, end)
-    return answers.of_budget(book, worth_a_look(reader.store, project_id, now()))
+    return alarm_answers.of_budget(book, worth_a_look(reader.store, project_id, now()))
 
 
 def _backtest(reader: Reader, values: Values) -> Any:
-    return answers.of_back_test(backtests.standing(reader.store, reader.project(values)))
+    return alarm_answers.of_back_test(backtests.standing(reader.store, reader.project(values)))
 
 
 def _calls(reader: Reader, values: Values) -> Any:
@@ -263,15 +263,15 @@ def _calls(reader: Reader, values: Values) -> Any:
     page = find_calls(
         reader.store, reader.project(values), wanted, before=after[0] if after else None, limit=values["limit"]
     )
-    return answers.CallListing(
-        items=[answers.of_call(row) for row in page.rows],
+    return call_answers.CallListing(
+        items=[call_answers.of_call(row) for row in page.rows],
         next=None if page.following is None else _cursor((page.following,)),
         searched_back_to=page.searched_back_to,
     )
 
 
 def _call(reader: Reader, values: Values) -> Any:
-    return answers.of_detail(call_of(reader.store, reader.project(values), values["trace_id"], values["span_id"]))
+    return call_answers.of_detail(call_of(reader.store, reader.project(values), values["trace_id"], values["span_id"]))
 
 
 def _trace(reader: Reader, values: Values) -> Any:
@@ -280,7 +280,7 @@ def _trace(reader: Reader, values: Values) -> Any:
         raise InputError("after: is not the `next` of a page of this list.")
     project_id = reader.project(values)
     trace = trace_of(reader.store, project_id, values["trace_id"], offset=int(after), limit=values["limit"])
-    return answers.of_trace(trace)
+    return call_answers.of_trace(trace)
 
 
 def _costs(reader: Reader, values: Values) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 import monitor
-from monitor.api import answers, evaluations
+from monitor.api import alarm_answers, answers, call_answers, evaluations
 from monitor.api.posts import POSTS, post_operation
 from monitor.contracts import Segment
 from monitor.errors import InputError
@@ -133,7 +133,7 @@ ROUTES = (
         "/api/v1/verdicts",
         "verdicts",
         "Verdicts of all indicators, the newest block first.",
-        answers.Listing[answers.Verdict],
+        answers.Listing[alarm_answers.Verdict],
         (
             *_PAGE,
             SEGMENT,
@@ -146,7 +146,7 @@ ROUTES = (
         "/api/v1/alerts",
         "alerts",
         "Alerts that were open in the range, the last opened first.",
-        answers.Listing[answers.Alert],
+        answers.Listing[alarm_answers.Alert],
         (
             *_PAGE,
             SEGMENT,
@@ -159,7 +159,7 @@ ROUTES = (
         "/api/v1/incidents",
         "incidents",
         "Incidents that were open in the range, the last opened first, with their alerts.",
-        answers.Listing[answers.Incident],
+        answers.Listing[alarm_answers.Incident],
         (
             *_PAGE,
             Parameter("segment", "segment", "Only those with an alert in this segment."),
@@ -171,7 +171,7 @@ ROUTES = (
         "mark_false",
         "Say that an incident was a false alarm, or take that back. Where people log in this needs a login; a key is "
         "not enough.",
-        answers.Incident,
+        alarm_answers.Incident,
         (
             _path("incident_id", "Id of the incident."),
             PROJECT,
@@ -184,21 +184,21 @@ ROUTES = (
         "/api/v1/budget",
         "budget",
         "The alarm budget: allowed, spent at most, alarms raised and marked false; and what is worth a look today.",
-        answers.Budget,
+        alarm_answers.Budget,
         (PROJECT, FROM, TO),
     ),
     Route(
         "/api/v1/backtest",
         "backtest",
         "The back-test of the project's stored history: how it stands, and what the newest one found.",
-        answers.BackTest,
+        alarm_answers.BackTest,
         (PROJECT,),
     ),
     Route(
         "/api/v1/calls",
         "calls",
         "Calls, the newest first.",
-        answers.CallListing,
+        call_answers.CallListing,
         (
             *_PAGE,
             SEGMENT,
@@ -213,7 +213,7 @@ ROUTES = (
         "/api/v1/calls/{trace_id}/{span_id}",
         "call",
         "One call whole: texts, tokens, signals, feedback.",
-        answers.WholeCall,
+        call_answers.WholeCall,
         (_path("trace_id", "Id of the trace."), _path("span_id", "Id of the span."), PROJECT),
         not_found=True,
     ),
@@ -221,7 +221,7 @@ ROUTES = (
         "/api/v1/traces/{trace_id}",
         "trace",
         "One trace: its spans in the order of a walk through their tree.",
-        answers.WholeTrace,
+        call_answers.WholeTrace,
         (_path("trace_id", "Id of the trace."), PROJECT, AFTER, LIMIT),
         not_found=True,
     ),
