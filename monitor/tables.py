@@ -9,6 +9,7 @@ ingest         project, span, body, pending, feedback, reject, sender
 enrich         enrichment, signal_layout, dirty_block
 profiles       profile, segment
 indicators     verdict, detector, allowance
+people         declared_time
 alerts         alert, incident, explanation, notification
 fairness       fairness_scan
 judging        judgement, judge_prompt
@@ -303,7 +304,8 @@ class Verdict(SQLModel, table=True):
 
 
 class Detector(SQLModel, table=True):
-    """The fast lane's memory of one stream, in blobs that `monitor.detectors.memory` reads.
+    """The fast lane's memory of one stream, in blobs that `monitor.detectors.memory` reads; those of `form` `amount`,
+    which are of calls and money an hour, `monitor.detectors.amount_lane`.
 
     `reached` is the newest hour that was looked at, `fitted` the day its baseline was made, `level` the probability of
     a false alarm in one look at it, `evidence` and `threshold` those of the newest hour (-log10 of probabilities).
@@ -325,6 +327,30 @@ class Detector(SQLModel, table=True):
     threshold: float = 0.0
     state: bytes = Field(sa_type=LargeBinary)
     baseline: bytes = Field(sa_type=LargeBinary)
+    form: str = Field(default="share", sa_column_kwargs={"server_default": "share"})
+
+
+class DeclaredTime(SQLModel, table=True):
+    """What people said of a time: an incident or a holiday in [start, until), or that baselines begin anew at `start`.
+
+    The latter holds for a segment (all streams where it is empty), or for the streams of an incident. `removed` is
+    when somebody took it back.
+    """
+
+    __tablename__ = "declared_time"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "id"),)
+    project_id: int
+    id: int = _big()
+    kind: str
+    start: int = _big()
+    until: int | None = _big(default=None)
+    reason: str = Field(sa_type=Text)
+    dimension: str = ""
+    value: str = ""
+    incident_id: int | None = _big(default=None)
+    made: int = _big()
+    made_by: str = ""
+    removed: int | None = _big(default=None)
 
 
 class Allowance(SQLModel, table=True):
