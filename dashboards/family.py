@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from dash import html
@@ -17,7 +18,7 @@ from monitor.queries.rules import IndicatorRecord, indicators
 from monitor.queries.series import read_profiles
 from monitor.queries.verdicts import VerdictRecord, latest_verdicts
 from monitor.signals import FEEDBACK_PREFIX, registry
-from monitor.stats.intervals import mean_interval, wilson
+from monitor.stats.intervals import mean_interval, possible, wilson
 
 _MOST_CARDS = 6
 
@@ -101,16 +102,14 @@ def _reason(verdict: VerdictRecord) -> str:
     return f"Newest window: {reason}" if verdict.detail.get("since_change") else reason
 
 
-def interval_of(profile: Profile) -> tuple[float, float] | None:
-    """95 % interval of the mean over users; Wilson's for flags."""
+def interval_of(profile: Profile, unit: str | None = None) -> tuple[float, float] | None:
+    """95 % interval of the mean over users; Wilson's for flags. `unit` as in `possible`."""
     if profile.kind is Kind.FLAG:
         return wilson(profile.mean, profile.users) if profile.mean is not None else None
     if profile.kind is not Kind.NUMBER or not profile.users:
         return None
     bounds = mean_interval(profile.user_mean or 0.0, profile.user_variance, profile.users)
-    if bounds is not None and min(profile.bins, default=0) >= 0:
-        return max(bounds[0], 0.0), bounds[1]  # no value was negative, so neither is their mean
-    return bounds
+    return None if bounds is None else possible(bounds, profile, unit)
 
 
 def courses_of(request: Request, signals: Sequence[Signal]) -> dict[str, dict[Segment, list[Block]]]:
@@ -139,7 +138,7 @@ def chart(request: Request, signal: Signal, blocks: Mapping[Segment, Sequence[Bl
             wording.segment_text(segment),
             blocks[segment],
             signal,
-            interval_of,
+            partial(interval_of, unit=signal.unit),
             condition=condition,
             segment=segment,
         )
@@ -148,7 +147,7 @@ def chart(request: Request, signal: Signal, blocks: Mapping[Segment, Sequence[Bl
     ]
     own = blocks.get(request.segment, [])
     total = merge((block.profile for block in own), signal.kind)
-    bounds = interval_of(total)
+    bounds = interval_of(total, signal.unit)
     summary = f"{wording.format_value(signal, total.mean)}"
     if bounds:
         summary += f" ({wording.format_interval(signal, *bounds)}, {wording.plural(total.n, 'call')})"

@@ -90,6 +90,21 @@ def test_mean_and_ratio_intervals_cover_as_often_as_they_say() -> None:
     assert intervals.ratio(0.0, 1.0, 1.0, 1.0) is None
 
 
+def test_an_interval_says_nothing_that_its_value_cannot_be() -> None:
+    lengths = Profile.of(Kind.NUMBER, [[0.0], [12.0]])
+    assert intervals.possible((-4.01, 13.8), lengths, "words") == (0.0, 13.8)
+    differences = Profile.of(Kind.NUMBER, [[-1.0], [0.5]])
+    assert intervals.possible((-4.0, 1.2), differences, "") == (-4.0, 1.2)
+    scores = Profile.of(Kind.NUMBER, [[1.0], [0.9]])
+    assert intervals.possible((0.8, 1.1), scores, "") == (0.8, 1.0)
+    assert intervals.possible((0.8, 1.1), scores, "s") == (0.8, 1.1), "a duration may be longer than one second"
+    assert intervals.possible((0.8, 1.1), scores) == (0.8, 1.1)
+    assert intervals.possible((0.2, 1.1), Profile.of(Kind.NUMBER, [[1.0], [5.0]]), "") == (0.2, 1.1), (
+        "stars are no score"
+    )
+    assert intervals.possible((-0.1, 1.1), Profile.of(Kind.FLAG, [[True]])) == (0.0, 1.0)
+
+
 def test_ranks_give_the_mann_whitney_statistic() -> None:
     chance = np.random.default_rng(2)
     one, two = chance.integers(1, 9, 80).astype(float), chance.integers(3, 12, 120).astype(float)

@@ -125,7 +125,7 @@ def _by(request: Request, signal: Signal, dimension: str, title: str) -> Any:
         total = merge((block.profile for block in blocks.get((segment, signal.name), [])), signal.kind)
         if not total.n:
             continue
-        bounds = family.interval_of(total)
+        bounds = family.interval_of(total, signal.unit)
         interval = "" if bounds is None else wording.format_interval(signal, *bounds).removeprefix("95% interval ")
         name = cards.link(wording.shortened(segment.value, 40), request.link(segment=segment))
         rows.append([name, wording.format_value(signal, total.mean), interval, wording.count(total.n)])

@@ -55,7 +55,7 @@ def _summary(request: Request, found: Sequence[FeedbackSeries], signals: Sequenc
     }
     rows = []
     for one, signal in zip(found, signals, strict=True):
-        bounds = family.interval_of(one.total)
+        bounds = family.interval_of(one.total, signal.unit)
         past = before.get(one.signal)
         moved = wording.MISSING if past is None else wording.format_difference(signal, past.total.mean, one.total.mean)
         if one.kind is Kind.CATEGORY:

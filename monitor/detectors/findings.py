@@ -19,7 +19,7 @@ from monitor.profile import Floats, Profile, merge
 from monitor.stats.budget import FAST, WINDOWS
 from monitor.stats.change_point import change_point
 from monitor.stats.comparison import Sides, spread_over_users
-from monitor.stats.intervals import lasting_reach
+from monitor.stats.intervals import lasting_reach, possible
 from monitor.stats.tails import TAIL as TAIL_QUANTILE
 from monitor.stats.tails import TAIL_NAME
 
@@ -78,10 +78,10 @@ def told(
         "strength": round(alarm.evidence / alarm.threshold, 4),
         **figures.detail,
     }
-    low, high = _interval(alarm.signal, figures)
+    low, high = _interval(alarm.signal, figures, now)
     verdict = Verdict(
         state=_state(alarm),
-        reason=_reason(alarm, figures, people, alarm.end - since),
+        reason=_reason(alarm, figures, (low, high), people, alarm.end - since),
         value=figures.value,
         low=low,
         high=high,
@@ -139,11 +139,10 @@ def _sum(value: float, reach: float, side: int) -> float | None:
     return value + side * reach if math.isfinite(reach) else None
 
 
-def _interval(signal: Signal, figures: _Figures) -> tuple[float | None, float | None]:
-    low, high = _sum(figures.value, figures.reach, -1), _sum(figures.value, figures.reach, 1)
-    if signal.kind in (Kind.FLAG, Kind.CATEGORY) and low is not None and high is not None:
-        return max(0.0, low), min(1.0, high)
-    return low, high
+def _interval(signal: Signal, figures: _Figures, now: Profile) -> tuple[float | None, float | None]:
+    if not math.isfinite(figures.reach):
+        return None, None
+    return possible((figures.value - figures.reach, figures.value + figures.reach), now, signal.unit)
 
 
 def _state(alarm: Alarm) -> State:
@@ -170,14 +169,19 @@ def _since(alarm: Alarm, starts: Sequence[datetime], users: Floats, gaps: Floats
     return moments[change_point(values / weights, weights, look_back=len(moments))]
 
 
-def _reason(alarm: Alarm, figures: _Figures, users: float, length: timedelta) -> str:
+def _reason(
+    alarm: Alarm,
+    figures: _Figures,
+    interval: tuple[float | None, float | None],
+    users: float,
+    length: timedelta,
+) -> str:
     signal = alarm.signal
     before = wording.format_value(signal, figures.baseline)
     after = wording.format_value(signal, figures.value)
-    low, high = _interval(signal, figures)
     rose = "rose" if alarm.side == UP else "fell"
     return (
         f"{figures.subject} {rose} from {before} to {after}"
-        f"{wording.bracketed(wording.format_interval(signal, low, high))}, {wording.plural(users, 'user')} "
+        f"{wording.bracketed(wording.format_interval(signal, *interval))}, {wording.plural(users, 'user')} "
         f"in {wording.duration(length)}."
     )

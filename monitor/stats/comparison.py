@@ -18,7 +18,7 @@ from scipy.special import stdtrit
 from monitor.contracts import Block, Kind
 from monitor.profile import OTHER, Floats, Profile, merge
 from monitor.stats import distances
-from monitor.stats.intervals import mean_interval, newcombe, student_quantile, wilson
+from monitor.stats.intervals import mean_interval, newcombe, possible, student_quantile, wilson
 from monitor.stats.ranks import Counts, Ranks
 from monitor.stats.season import season
 from monitor.stats.shares import share_difference, share_strength
@@ -219,6 +219,7 @@ def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
     if direction and not spread_over_users(sides, direction):
         direction, strength = 0, 1.0
     interval = mean_interval(value, sides.now.user_variance, sides.now.users)
+    low, high = possible(interval, sides.now) if interval else (None, None)
     effect_interval = _mean_difference(sides, value - baseline)
     return Comparison(
         direction=direction,
@@ -226,8 +227,8 @@ def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
         baseline=baseline,
         effect=value - baseline,
         strength=strength,
-        low=_not_below_zero(interval[0], sides.now) if interval else None,
-        high=interval[1] if interval else None,
+        low=low,
+        high=high,
         effect_low=effect_interval[0] if effect_interval else None,
         effect_high=effect_interval[1] if effect_interval else None,
         relative=change if math.isfinite(change) else None,
@@ -249,10 +250,6 @@ def spread_over_users(sides: Sides, direction: int) -> bool:
         return False
     error = math.sqrt(variance / sides.now.users + past_variance / sides.past.users)
     return direction * (now - past) > _CONCENTRATION_PROOF * error
-
-
-def _not_below_zero(low: float, profile: Profile) -> float:
-    return max(low, 0.0) if not profile.bins or min(profile.bins) >= 0 else low
 
 
 def _mean_difference(sides: Sides, effect: float) -> tuple[float, float] | None:

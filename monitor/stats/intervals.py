@@ -10,6 +10,9 @@ import math
 
 from scipy.special import ndtri, stdtrit
 
+from monitor.contracts import Kind
+from monitor.profile import Profile, bin_of
+
 Interval = tuple[float, float]
 SHOWN_LEVEL = 0.05
 
@@ -76,6 +79,23 @@ def lasting_reach(deviation: float, units: float, level: float = SHOWN_LEVEL, tu
     rate = (-2 * math.log(level) + math.log(1 - 2 * math.log(level))) / tuned_at
     grown = units * rate + 1
     return deviation * math.sqrt(2 * grown / (units**2 * rate) * math.log(math.sqrt(grown) / level))
+
+
+def possible(interval: Interval, profile: Profile, unit: str | None = None) -> Interval:
+    """The part of an interval of a mean where that can lie, as far as the values of the profile tell.
+
+    A share lies between 0 and 1. Where no number was below zero (counts, lengths, durations, costs) their mean is not
+    either; numbers known to have no `unit` ("") that all lie between 0 and 1 are scores, and so is their mean.
+    Misleads where such a number may be larger but has not been so far.
+    """
+    low, high = interval
+    if profile.kind in (Kind.FLAG, Kind.CATEGORY):
+        return max(low, 0.0), min(high, 1.0)
+    if min(profile.bins, default=0) < 0:
+        return interval
+    if unit == "" and max(profile.bins, default=0) <= bin_of(1.0):
+        high = min(high, 1.0)
+    return max(low, 0.0), high
 
 
 def ratio(

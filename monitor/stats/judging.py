@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from monitor import wording
 from monitor.contracts import Evidence, Kind, Signal, State, Verdict
-from monitor.profile import merge
+from monitor.profile import Profile, merge
 from monitor.stats.change_point import change_point
 from monitor.stats.comparison import VECTOR_RELEVANT, Comparison, Sides, compare
+from monitor.stats.intervals import possible
 from monitor.stats.power import users_needed
 
 MIN_USERS = 30
@@ -95,7 +97,7 @@ def judge_change(evidence: Evidence, state_of: Callable[[int], State]) -> Verdic
         [block for block in evidence.reference if block.profile.n],
     )
     level = level_of(evidence)
-    found = compare(sides, relevant_change(evidence), level)
+    found = _possible(compare(sides, relevant_change(evidence), level), evidence.signal, sides.now)
     state: State = state_of(found.direction) if found.direction else "ok"
     detail = details(evidence, sides, found)
     if found.direction:
@@ -168,7 +170,9 @@ def details(evidence: Evidence, sides: Sides, found: Comparison) -> dict[str, An
         ]
     changed = [block for block in evidence.changed if block.profile.n]
     if changed:
-        after = compare(Sides.of(changed, sides.reference), relevant_change(evidence), _LARGEST_LEVEL)
+        both = Sides.of(changed, sides.reference)
+        after = compare(both, relevant_change(evidence), _LARGEST_LEVEL)
+        after = _possible(after, evidence.signal, both.now)
         detail["since_change"] = {
             "value": after.value,
             "low": after.low,
@@ -176,6 +180,14 @@ def details(evidence: Evidence, sides: Sides, found: Comparison) -> dict[str, An
             "n": sum(block.profile.n for block in changed),
         }
     return detail
+
+
+def _possible(found: Comparison, signal: Signal, now: Profile) -> Comparison:
+    """The comparison with an interval of now that says nothing a score cannot be."""
+    if found.low is None or found.high is None or signal.kind is not Kind.NUMBER:
+        return found
+    low, high = possible((found.low, found.high), now, signal.unit)
+    return replace(found, low=low, high=high)
 
 
 def since(evidence: Evidence, sides: Sides, found: Comparison) -> str:
