@@ -1,6 +1,7 @@
-"""Takes pictures of the demo's pages and mail: `python -m tests.screenshots FOLDER [--store DEMO-FOLDER]`.
+"""Takes pictures of the demo's pages and mails: `python -m tests.screenshots FOLDER [--store DEMO-FOLDER] [WORD ...]`.
 
-Light and dark, 1440 and 390 pixels wide. With `--readme` only the pictures the README shows, into docs/images.
+Light and dark, 1440 and 390 pixels wide; with words only those pictures whose names have one of them. With `--readme`
+only the pictures the README shows, into docs/images.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
+from typing import Any
 
+import dashboards.pages
+from monitor.contracts import Page, collect
 from monitor.store import Store
 from tests.demo_store import demo_settings, replayed
 
@@ -26,25 +31,15 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PAGES = [
-    "/",
-    "/usage",
-    "/drift",
-    "/quality",
-    "/feedback",
-    "/adoption",
-    "/feedback",
-    "/adoption",
-    "/safety",
-    "/fairness",
-    "/alerts",
-    "/backtest",
-    "/budget",
-    "/compare",
-    "/explorer",
-    "/senders",
-]
-README = {("/", "light"): "overview-light.png", ("/drift", "light"): "drift-light.png"}
+PAGES = sorted(collect(dashboards.pages, Page))
+DETAILS = {
+    "incident": ("/alerts", "incident="),
+    "stream": ("/drift", "stream="),
+    "call": ("/explorer", "span="),
+    "trace": ("call", "Whole trace"),
+}
+"""Pages of one thing: where a link to it stands (a page, or another of these) and what its address or text has."""
+README = {"/": "overview-light.png", "/drift": "drift-light.png"}
 
 
 @contextmanager
@@ -70,44 +65,65 @@ def main(arguments: list[str]) -> int:
     for_readme = "--readme" in arguments
     target = Path("docs/images") if for_readme else Path(arguments[0])
     target.mkdir(parents=True, exist_ok=True)
-    if "--store" in arguments:
-        folder = Path(arguments[arguments.index("--store") + 1])
+    words = [] if for_readme else arguments[1:]
+    if "--store" in words:
+        place = words.index("--store")
+        folder = Path(words[place + 1])
+        del words[place : place + 2]
     else:
         folder = replayed(Path(tempfile.gettempdir()) / "llmops-monitor-screenshots")
     with served(folder) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        widths = [1440] if for_readme else [1440, 390]
-        for scheme in ["light"] if for_readme else ["light", "dark"]:
-            for width in widths:
-                page = browser.new_page(
-                    viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
-                )
-                for path in PAGES:
-                    wanted = README.get((path, scheme)) if for_readme else None
-                    if for_readme and wanted is None:
-                        continue
-                    page.goto(address + path)
-                    page.wait_for_load_state("networkidle")
-                    page.wait_for_timeout(1200)
-                    name = wanted or f"{path.strip('/') or 'overview'}-{scheme}-{width}.png"
-                    page.screenshot(path=str(target / name), full_page=not for_readme)
+        browser: Any = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        if for_readme:
+            page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
+            for path, name in README.items():
+                shoot(page, address + path, target / name, full_page=False)
+        else:
+            for scheme, width in product(("light", "dark"), (1440, 390)):
+                page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                for name, path in addresses(page, address).items():
+                    picture = f"{name}-{scheme}-{width}.png"
+                    if not words or any(word in picture for word in words):
+                        shoot(page, address + path, target / picture)
+                for mail in sorted((folder / "mails").glob("*.eml")):
+                    picture = f"mail-{mail.stem}-{scheme}-{width}.png"
+                    if not words or any(word in picture for word in words):
+                        page.set_content(_html_of(mail))
+                        page.screenshot(path=str(target / picture), full_page=True)
                 page.close()
-        _mail(browser, folder, target / "mail.png")
         browser.close()
     return 0
 
 
-def _mail(browser: object, folder: Path, target: Path) -> None:
-    mails = sorted((folder / "mails").glob("*-worse-*.eml"))
-    if not mails:
-        return
-    message = email.message_from_bytes(mails[0].read_bytes(), policy=email.policy.default)
-    html = message.get_body(("html",))
-    assert html is not None
-    page = browser.new_page(viewport={"width": 700, "height": 900})  # type: ignore[attr-defined]
-    page.set_content(html.get_content())
-    page.screenshot(path=str(target), full_page=True)
-    page.close()
+def addresses(page: Any, address: str) -> dict[str, str]:
+    """Every page by its name, with those of one incident, stream, call and trace that the pages lead to."""
+    found = {path.strip("/") or "overview": path for path in PAGES}
+    for name, (start, part) in DETAILS.items():
+        _open(page, address + found.get(start, start))
+        link = page.locator(f"#page a[href*='{part}'], #page a:text-is('{part}')").first
+        if link.count():
+            found[name] = str(link.get_attribute("href"))
+    return found
+
+
+def shoot(page: Any, address: str, target: Path, *, full_page: bool = True) -> None:
+    """A picture of a page when its charts stand."""
+    _open(page, address)
+    page.screenshot(path=str(target), full_page=full_page)
+
+
+def _open(page: Any, address: str) -> None:
+    page.goto(address)
+    page.wait_for_selector("#page h1", timeout=60_000)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1200)
+
+
+def _html_of(mail: Path) -> str:
+    message = email.message_from_bytes(mail.read_bytes(), policy=email.policy.default)
+    part = message.get_body(("html",))
+    assert part is not None
+    return str(part.get_content())
 
 
 if __name__ == "__main__":
