@@ -270,6 +270,51 @@ def test_cut_answers() -> None:
     assert signals_of("Why?", f"{text} said.")["truncated"] is False
 
 
+@pytest.mark.parametrize(
+    ("text", "toxic", "mood"),
+    [
+        ("U R SO DUMB", True, -1),
+        ("fuuuck you", True, None),
+        ("ur an idiot lol", True, None),
+        ("YESSS finally friday 🎉🎉", False, 1),
+        ("omg best tacos ever 😍", False, 1),
+        ("trash show!", False, None),
+        ("Terrible!", False, -1),
+    ],
+)
+def test_short_and_shouted_english_has_a_tone(text: str, toxic: bool, mood: int | None) -> None:
+    values = signals_of(text, text)
+    assert values["prompt_toxic"] is values["toxic"] is toxic
+    if mood is not None:
+        assert values["sentiment"] * mood > 0
+        assert values["sentiment"] == values["prompt_sentiment"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Slut för idag",
+        "Hoe gaat het?",
+        "Hvilket fag liker du?",
+        "Das ist echt dick",
+        "La douche est froide",
+        "何でばか",
+        "17",
+    ],
+)
+def test_short_texts_in_other_languages_have_no_toxicity(text: str) -> None:
+    values = signals_of(text)
+    assert "prompt_toxic" not in values
+
+
+def test_emoji_without_words_have_a_sentiment_in_every_language_and_labels_have_none() -> None:
+    faces = signals_of("😢😢", ":) :)")
+    assert faces["prompt_sentiment"] < 0 < faces["sentiment"]
+    label = signals_of("What do you think of her?", "Bad risk")
+    assert "sentiment" not in label
+    assert label["toxic"] is False
+
+
 def test_tone_is_measured_in_english_only() -> None:
     english = signals_of("I love this wonderful product, thank you so much!", "You are a stupid, worthless idiot.")
     assert english["prompt_sentiment"] > 0.5

@@ -76,6 +76,16 @@ def _has_letters(sample: str) -> bool:
     return sum(map(str.isalpha, sample)) >= (_MIN_LETTERS if sample.isascii() else _MIN_OTHER_LETTERS)
 
 
+def running_text(text: str) -> str:
+    """The first 200 characters of a text that count: without code, addresses and figures."""
+    return _sample(text[:_HEAD])
+
+
+def chance_of_english(sample: str) -> float:
+    """The probability that the identifier gives to English for running text, between 0 and 1."""
+    return float(dict(_identifier().rank(sample)).get("en", 0.0))
+
+
 def same_language(one: str, other: str) -> bool:
     """Whether two codes stand for the same language, or for two that are not told apart reliably."""
     return one == other or any(one in alike and other in alike for alike in _ALIKE)

@@ -28,7 +28,8 @@ _GRADES = {
         "republicunt*"
     ),
     0.5: (
-        "fuck fucked fucker* fuckin fucking fucks fucken pussy pussies douche* scum moron* degenerate* skank* hag coon"
+        "fuck fucked fucker* fuckin fucking fucks fucken stfu gtfo pussy pussies douche* scum moron* "
+        "degenerate* skank* hag coon"
     ),
     0.4: (
         "idiot* vermin shit shits shitty bullshit loser losers cretin* dyke dykes cracker crackers honky "
@@ -40,13 +41,16 @@ _GRADES = {
     ),
     0.12: ("damn damned goddamn hell hate hated suck sucks sucked piss pissed screw weirdo lame"),
 }
-_EXACT = {word: weight for weight, words in _GRADES.items() for word in words.split() if not word.endswith("*")}
-_BEGINNINGS = {word[:-1]: weight for weight, words in _GRADES.items() for word in words.split() if word.endswith("*")}
+WORDS = {word: weight for weight, words in _GRADES.items() for word in words.split() if not word.endswith("*")}
+BEGINNINGS = {word[:-1]: weight for weight, words in _GRADES.items() for word in words.split() if word.endswith("*")}
+"""Weights of single words, and of all words that begin so."""
 _FIRST = 5
-_FIRST_LETTERS = frozenset(beginning[:_FIRST] for beginning in _BEGINNINGS)
+_FIRST_LETTERS = frozenset(beginning[:_FIRST] for beginning in BEGINNINGS)
 _NOT_LETTERS = str.maketrans(
     dict.fromkeys("0123456789.,;:!?\"'`()[]{}<>#@*$%&/\\|+=~^_-\u201c\u201d\u2026\u2013\u2014", " ")
 )
+
+_STRETCHED = re.compile(r"([a-z])\1{2,}")
 
 # Letters replaced to get past filters, in words that are unmistakable.
 _DISGUISED = re.compile(
@@ -227,15 +231,18 @@ def toxicity(text: str) -> float:
 
 def _clean(word: str) -> float:
     """The chance that a text is not toxic for a word."""
-    clean = 1 - _EXACT.get(word, 0)
+    clean = 1 - WORDS.get(word, 0)
     if word[:_FIRST] in _FIRST_LETTERS:
-        clean *= 1 - max((weight for start, weight in _BEGINNINGS.items() if word.startswith(start)), default=0)
+        clean *= 1 - max((weight for start, weight in BEGINNINGS.items() if word.startswith(start)), default=0)
     return clean
 
 
 def _telling(piece: str) -> frozenset[str]:
-    """The words of a piece without blanks that have a weight or are in statements; figures and marks part them."""
+    """The words of a piece without blanks that have a weight or are in statements; figures and marks part them, and
+    stretched letters ("duuumb") are drawn together."""
     words = [piece] if piece.isalpha() else piece.translate(_NOT_LETTERS).split()
+    if _STRETCHED.search(piece):
+        words += [_STRETCHED.sub(one, word) for word in words for one in (r"\1", r"\1\1")]
     return frozenset(word for word in words if _clean(word) < 1 or word in _TRIGGERS)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monitor.text.english import is_english
 from monitor.text.sentiment import sentiment
 from tests.quality import Figure
-from tests.quality.measures import bootstrap, rows
+from tests.quality.measures import bootstrap, rows, share
 
 DATA = "Tweets rated by people"
 NEUTRAL = 0.05
@@ -56,6 +57,10 @@ def report() -> list[Figure]:
         }
         value = bootstrap(pairs, _f1, 40)
         figures.append(Figure("sentiment", DATA, len(data), f"F1 of {name}", *value, NEUTRAL))
+    judged = sum(is_english(row["prompt"]) for row in data)
+    figures.append(
+        Figure("sentiment", DATA, len(data), "judged", *share(judged, len(data)), None, "others have no value")
+    )
     return figures
 
 
