@@ -35,11 +35,18 @@ def compare_type(_context: Any, _column: Any, _model_column: Any, stored: Any, d
     return None
 
 
+def include_object(item: Any, _name: str | None, _kind: str, _reflected: bool, _other: Any) -> bool:
+    """Leaves out what only the other engine has."""
+    here = context.config.attributes["connection"].dialect.name
+    return bool(item.info.get("engine", here) == here)
+
+
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=SQLModel.metadata,
     render_as_batch=True,
     render_item=render_item,
     compare_type=compare_type,
+    include_object=include_object,
 )
 context.run_migrations()

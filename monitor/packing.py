@@ -9,18 +9,19 @@ kind       1                        2                               3
 =========  =======================  ==============================  ========================================
 flag       measured and not set     set
 number     in the list              in the list, times 10,000       in the column of the same name
-category   in the list                                              in the column of the same name
+category   in the list              in the list, by its number      in the column of the same name
 vector     in the list
 =========  =======================  ==============================  ========================================
 
-Numbers keep at least four significant digits, whole numbers all of them. The first two bits tell whether the list ends
-with a mapping of values that no declaration covers.
+Numbers keep at least four significant digits, whole numbers all of them. Categories that are among the words of the
+layout are named by their place there. The first two bits tell whether the list ends with a mapping of values that no
+declaration covers.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +41,17 @@ COLUMNS = (
 )
 """Columns of a call that hold the signal of the same name: where both agree, the signal is not stored again."""
 
+_SOURCES_AND_FORMS = "none catalogue override sender cache prose short list markdown code json table"
+_LANGUAGES = "en es fr de it pt nl pl ru uk tr ar fa hi id vi th ko ja zh"
+WORDS = tuple(f"{_SOURCES_AND_FORMS} {_LANGUAGES}".split())
+"""Categories that most calls have. A layout keeps the words it was made with, so they may change."""
+
 _FLAG, _NUMBER, _CATEGORY, _VECTOR = range(4)
 _KINDS = {Kind.FLAG: _FLAG, Kind.NUMBER: _NUMBER, Kind.CATEGORY: _CATEGORY, Kind.VECTOR: _VECTOR}
 _LISTED = 1
 _SET = 2
 _DECIMAL = 2
+_WORD = 2
 _COLUMN = 3
 _SCALE = 10_000
 _LARGEST_DECIMAL = 2**31
@@ -54,12 +61,18 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 
+class _Content(msgspec.Struct):
+    signals: list[tuple[str, str]]
+    words: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class _Plan:
     """What the bits of a row say: its flags, and where its other values stand (in the list: place, times 10,000?)."""
 
     flags: dict[str, SignalValue]
     listed: dict[str, tuple[int, bool]]
+    words: dict[str, int]
     columns: tuple[str, ...]
     extras: bool
 
@@ -67,20 +80,25 @@ class _Plan:
 class Layout:
     """The signals a row may hold, in the order of their bits. `content` is what is stored of it under `id`."""
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], words: Sequence[str] = WORDS) -> None:
         self.signals = tuple(kinds.items())
-        self.content = msgspec.json.encode([[name, str(kind)] for name, kind in self.signals]).decode()
+        self.words = tuple(words)
+        signals = [[name, str(kind)] for name, kind in self.signals]
+        self.content = msgspec.json.encode({"signals": signals, "words": words} if words else signals).decode()
         digest = hashlib.blake2b(self.content.encode(), digest_size=4, person=b"llmops-signals").digest()
         self.id = int.from_bytes(digest, "big") & 0x7FFF_FFFF
         self._kinds = tuple((name, _KINDS[kind], 2 * place) for place, (name, kind) in enumerate(self.signals, 1))
         self._names = frozenset(kinds)
+        self._numbers = {word: number for number, word in enumerate(words)}
         self._size = (len(self.signals) + 4) // 4
         self._plans: dict[bytes, _Plan] = {}
 
     @classmethod
     def parse(cls, content: str) -> Layout:
-        """The layout of stored content."""
-        return cls({name: Kind(kind) for name, kind in msgspec.json.decode(content, type=list[tuple[str, str]])})
+        """The layout of stored content: a mapping, or the signals alone where it has no words."""
+        stored = msgspec.json.decode(content, type=_Content | list[tuple[str, str]])
+        signals, words = (stored.signals, stored.words) if isinstance(stored, _Content) else (stored, ())
+        return cls({name: Kind(kind) for name, kind in signals}, words)
 
     def pack(self, values: Mapping[str, SignalValue], columns: Mapping[str, Any]) -> bytes:
         """The bytes of a call's signals; `columns` are its typed columns of the names in `COLUMNS`, as stored.
@@ -90,6 +108,7 @@ class Layout:
         bits = 0
         listed: list[Any] = []
         extras: dict[str, Any] = {}
+        numbers = self._numbers
         for name, kind, place in self._kinds:
             value = values.get(name)
             if value is None:
@@ -102,6 +121,9 @@ class Layout:
             elif kind == _CATEGORY and look is str:
                 if value == columns.get(name):
                     bits |= _COLUMN << place
+                elif value in numbers:
+                    bits |= _WORD << place
+                    listed.append(numbers[value])
                 else:
                     bits |= _LISTED << place
                     listed.append(value)
@@ -126,6 +148,8 @@ class Layout:
             signals |= listed[-1]
         for name, (place, decimal) in plan.listed.items():
             signals[name] = listed[place] / _SCALE if decimal else listed[place]
+        for name, place in plan.words.items():
+            signals[name] = self.words[listed[place]]
         for name in plan.columns:
             signals[name] = columns[name]
         return signals
@@ -139,6 +163,8 @@ class Layout:
             place, decimal = plan.listed[name]
             value = _decode(data[self._size :])[place]
             return value / _SCALE if decimal else value
+        if name in plan.words:
+            return self.words[_decode(data[self._size :])[plan.words[name]]]
         return _decode(data[self._size :])[-1].get(name) if plan.extras else None
 
     def _plan(self, head: bytes) -> _Plan:
@@ -152,12 +178,12 @@ class Layout:
     def _planned(self, bits: int) -> _Plan:
         codes = [(name, kind, bits >> 2 * place & 3) for place, (name, kind) in enumerate(self.signals, 1)]
         values = [(name, kind, code) for name, kind, code in codes if code and kind is not Kind.FLAG]
+        places = list(enumerate(item for item in values if item[2] != _COLUMN))
+        named = {name: place for place, (name, kind, code) in places if kind is Kind.CATEGORY and code == _WORD}
         return _Plan(
             flags={name: code == _SET for name, kind, code in codes if code and kind is Kind.FLAG},
-            listed={
-                name: (place, code == _DECIMAL)
-                for place, (name, _, code) in enumerate(item for item in values if item[2] != _COLUMN)
-            },
+            listed={name: (place, code == _DECIMAL) for place, (name, _, code) in places if name not in named},
+            words=named,
             columns=tuple(name for name, _, code in values if code == _COLUMN),
             extras=bool(bits & _LISTED),
         )

@@ -18,7 +18,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, exists, func, make_url
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult, ExceptionContext
@@ -184,6 +184,31 @@ class Store:
         changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
+    def give_back(self, model: type[SQLModel], above: int = 256 * 1024) -> bool:
+        """Gives the room of an empty table back to the file system where that is over `above` bytes; True where done.
+
+        PostgreSQL keeps the room of deleted rows for new ones: a queue stays as large on disk as it was at its longest.
+        Where others are at work on the table, this is left for another time. SQLite needs nothing of the kind.
+        """
+        if self.is_sqlite:
+            return False
+        table = table_of(model)
+        rows = sql_select(exists().select_from(table))
+        try:
+            with self.write() as connection:
+                size = connection.execute(sql_select(func.pg_total_relation_size(table.name))).scalar_one()
+                if size <= above or connection.execute(rows).scalar():
+                    return False
+                connection.exec_driver_sql(f"LOCK TABLE {table.name} IN ACCESS EXCLUSIVE MODE NOWAIT")
+                if connection.execute(rows).scalar():
+                    return False
+                connection.exec_driver_sql(f"TRUNCATE TABLE {table.name}")
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _LOCKED:
+                return False
+            raise
+        return True
+
     def project(self, name: str, moment: int, note: str = "") -> int:
         """The id of a project, which is made (as of `moment`, microseconds) where it is new.
 
@@ -312,6 +337,7 @@ _TRANSIENT_SQLITE = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     )
 )
+_LOCKED = "55P03"
 # Classes of SQLSTATE: connection, transaction rolled back, resources (disk, memory, connections), not in a fit state
 # (locked), operator's intervention, failure of the system; and a server that takes no writes just now.
 _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58", "25006")

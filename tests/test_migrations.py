@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 from monitor import migrate, tables
 from monitor.errors import StoreError
 from monitor.store import Store, table_of
-from tests.enrichments import put_signals
+from tests.enrichments import put_signals, stored_signals
 
 NEWEST = migrate.newest()
 AFTER = f"{int(NEWEST) + 1:04}"
@@ -102,7 +102,7 @@ def test_old_rows_survive_up_and_down(fresh: Store, monkeypatch: pytest.MonkeyPa
     assert migrate.downgrade(fresh, NEWEST)
     with fresh.read() as connection:
         assert connection.execute(select(table_of(tables.Project))).all() == [(identifier, "kept", 1, "")]
-        assert connection.execute(select(table_of(tables.Body))).all() == [(identifier, 7, 0, b"\x00\xff")]
+        assert connection.execute(select(table_of(tables.Body))).all() == [(identifier, 0, 7, b"\x00\xff")]
 
 
 def test_failing_migration_changes_nothing_and_can_be_repeated(
@@ -224,6 +224,37 @@ def test_new_revision_is_written_with_plain_types(
     assert "sqlmodel" not in source
     assert "JSONB" in source
     assert migrate.upgrade(fresh)
+    assert migrate.differences(fresh) == []
+
+
+def test_a_store_with_calls_keeps_them_and_their_order_of_columns(fresh: Store) -> None:
+    migrate.upgrade(fresh)
+    identifier = fresh.project("kept", 1)
+    span = {
+        "project_id": identifier,
+        "id": 7,
+        "trace_id": b"t",
+        "span_id": b"s",
+        "session_id": b"a session",
+        "time": 1,
+        "received": 2,
+        "kind": "llm",
+        "status": 1,
+    }
+    with fresh.write() as connection:
+        fresh.insert(connection, tables.Span, [span])
+        fresh.insert(connection, tables.Body, [{"project_id": identifier, "id": 7, "codec": 0, "data": b"\x00"}])
+        put_signals(fresh, connection, identifier, [(7, {"calls": True})])
+    assert migrate.downgrade(fresh, "0008")
+    assert {index["name"] for index in inspect(fresh.reader).get_indexes("span")} >= {"span_session"}
+    before = [column["name"] for column in inspect(fresh.reader).get_columns("span")]
+    assert migrate.upgrade(fresh)
+    with fresh.read() as connection:
+        row = connection.execute(select(table_of(tables.Span))).mappings().one()
+        assert {name: row[name] for name in span} == span
+        assert connection.execute(select(table_of(tables.Body))).one() == (identifier, 0, 7, b"\x00")
+    assert stored_signals(fresh) == [{"calls": True}]
+    assert [column["name"] for column in inspect(fresh.reader).get_columns("span")] == before
     assert migrate.differences(fresh) == []
 
 

@@ -16,7 +16,7 @@ from monitor import tables
 from monitor.contracts import Kind
 from monitor.errors import StoreError
 from monitor.identifiers import pack_identifier
-from monitor.packing import COLUMNS, Layout
+from monitor.packing import COLUMNS, WORDS, Layout
 from monitor.signal_rows import declared_layout, signals_of, write_layout
 from monitor.store import Store, table_of
 from monitor.vectors import decode_vector
@@ -40,6 +40,7 @@ VALUES = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.floats(-1, 1).map(lambda value: round(value, 4)),
     TEXT,
+    st.sampled_from(WORDS),
     st.lists(st.floats(-1, 1), min_size=1, max_size=9),
 )
 SIGNALS = st.dictionaries(st.one_of(st.sampled_from([*KINDS, "undeclared"]), TEXT), VALUES)
@@ -103,9 +104,20 @@ def test_a_flag_costs_two_bits_and_an_absent_signal_nothing_more() -> None:
     assert len(many.pack({}, {})) == len(many.pack({f"flag {number}": True for number in range(100)}, {})) == 27
 
 
+def test_a_usual_word_takes_one_byte_and_is_read_by_the_words_it_was_stored_with() -> None:
+    data = LAYOUT.pack({"form": "prose"}, {})
+    assert len(data) == len(LAYOUT.pack({}, {})) + 1
+    later = Layout(KINDS, ("verse", *WORDS))
+    assert later.id != LAYOUT.id
+    assert Layout.parse(LAYOUT.content).unpack(data, {}) == {"form": "prose"}
+    wordless = Layout(KINDS, ())
+    assert Layout.parse(wordless.content).id == wordless.id
+    assert wordless.unpack(wordless.pack({"form": "prose"}, {}), {}) == {"form": "prose"}
+
+
 def test_a_layout_is_known_by_its_content() -> None:
     again = Layout.parse(LAYOUT.content)
-    assert (again.id, again.signals) == (LAYOUT.id, LAYOUT.signals)
+    assert (again.id, again.signals, again.words) == (LAYOUT.id, LAYOUT.signals, WORDS)
     assert Layout({**KINDS, "refusal": Kind.NUMBER}).id != LAYOUT.id
 
 

@@ -55,6 +55,30 @@ def test_upsert_replaces(store: Store) -> None:
     assert values(store) == {"a": "2", "b": "3"}
 
 
+def test_an_emptied_queue_gives_its_room_back(store: Store, project: int) -> None:
+    table = table_of(tables.Pending)
+    rows = [{"project_id": project, "id": number, "received": number} for number in range(6_000)]
+    with store.write() as connection:
+        store.insert(connection, tables.Pending, rows)
+    assert not store.give_back(tables.Pending)
+    with store.write() as connection:
+        connection.execute(table.delete())
+    if store.is_sqlite:
+        assert not store.give_back(tables.Pending)
+        return
+    assert not store.give_back(tables.Pending, above=1 << 30)
+    with store.write() as connection:
+        connection.execute(table.insert(), rows[:1])
+        connection.execute(table.delete())
+        assert not store.give_back(tables.Pending)  # someone is at work on it
+    with store.read() as connection:
+        size = text("SELECT pg_total_relation_size('pending')")
+        before = connection.execute(size).scalar_one()
+        connection.commit()
+        assert store.give_back(tables.Pending)
+        assert connection.execute(size).scalar_one() < 32_768 < 262_144 < before
+
+
 def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
     row = {"name": "a", "data": "1"}
 
