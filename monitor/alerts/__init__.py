@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from monitor import tables
 from monitor.alerts import incidents, streams
+from monitor.alerts.accepting import close_accepted
 from monitor.alerts.explaining import HOLD, explain_alerts
 from monitor.alerts.message import incident_notification
 from monitor.alerts.outbox import deliver, enqueue, withdraw
@@ -20,6 +21,7 @@ from monitor.alerts.rules import default_pack
 from monitor.alerts.view import Place
 from monitor.alerts.weekly import summarise
 from monitor.contracts import Indicator
+from monitor.queries.declared import read_declared
 from monitor.settings import Settings
 from monitor.store import Store, table_of
 
@@ -63,10 +65,15 @@ def _update_project(
     with store.write() as connection:
         mark = streams.lock_mark(connection, store, project_id)
         reached = streams.newest(connection, project_id, mark)
-        if reached is None:
+        cuts = [one for one in read_declared(connection, project_id) if one.kind == "cut"]
+        if reached is None and not cuts:
             return 0
         work = streams.Work(project_id, now, pack)
-        streams.move_alerts(connection, work, mark, reached)
+        if reached is None:
+            streams.load(connection, work, mark)
+        else:
+            streams.move_alerts(connection, work, mark, reached)
+        close_accepted(work, cuts)
         rows = [row for row in work.moved.values() if row["id"] not in work.dropped]
         touched = incidents.fold(connection, project_id, rows, now)
         incidents.save_alerts(connection, store, project_id, rows, work.dropped)
@@ -75,5 +82,6 @@ def _update_project(
             notification = incident_notification(store, Place.of(settings, name), record, say, now)
             wait = timedelta() if say == "resolved" else hold
             enqueue(connection, store, settings, notification, project_id=project_id, incident_id=record.id, hold=wait)
-        streams.save_mark(connection, project_id, reached)
+        if reached is not None:
+            streams.save_mark(connection, project_id, reached)
     return work.transitions

@@ -53,7 +53,7 @@ def incident_notification(
 
 def incident_subject(project: str, record: IncidentRecord, kind: str, now: datetime) -> str:
     """What and how much: "[default] gpt-4 + prime: accuracy 84.0% -> 51.1% since 14 Oct (+12 more changes)"."""
-    prefix = {"worse": "Worse: ", "resolved": "Over: "}.get(kind, "")
+    prefix = {"worse": "Worse: ", "resolved": "Accepted: " if record.accepted else "Over: "}.get(kind, "")
     chosen = headline(record.alerts)
     more = sum(alert.is_open and alert not in chosen for alert in record.telling)
     what = title(record.alerts, arrow="->") if record.is_open else record.title.replace(wording.ARROW, "->")

@@ -17,7 +17,7 @@ from monitor.clock import BlockLength, to_microseconds
 from monitor.contracts import Indicator, Kind
 from monitor.identifiers import new_id
 from monitor.queries.alerts import SEVERITIES
-from monitor.signals import FEEDBACK_PREFIX, describe, registry
+from monitor.signals import COUNTED, FEEDBACK_PREFIX, describe, registry
 from monitor.stats.budget import FAST
 from monitor.store import Store, table_of
 
@@ -90,7 +90,7 @@ def save_mark(connection: Connection, project_id: int, mark: Mark) -> None:
 
 def move_alerts(connection: Connection, work: Work, mark: Mark, reached: Mark) -> None:
     """Takes the verdicts after `mark`, up to `reached`, into account, in order of window and computation."""
-    _load(connection, work, mark)
+    load(connection, work, mark)
     for verdict in _verdicts(connection, work, mark, reached):
         _take(connection, work, verdict)
 
@@ -99,7 +99,8 @@ def _mark_name(project_id: int) -> str:
     return f"alerts.mark.{project_id}"
 
 
-def _load(connection: Connection, work: Work, mark: Mark) -> None:
+def load(connection: Connection, work: Work, mark: Mark) -> None:
+    """Reads the newest alert of each stream that is open, or moved with the newest verdicts."""
     # Alerts resolved by the newest verdicts are needed too: these verdicts may be read a second time.
     rows = connection.execute(
         select(_alert)
@@ -269,7 +270,7 @@ def _since_change(said: Mapping[str, Any]) -> dict[str, Any]:
 def _kind(connection: Connection, work: Work, signal: str) -> Kind:
     """The kind of a stored signal: as declared, or for feedback as its profiles have it."""
     if signal not in work.kinds:
-        declared = registry().get(signal)
+        declared = COUNTED.get(signal) or registry().get(signal)
         kind = declared.kind if declared is not None else Kind.NUMBER
         if signal.startswith(FEEDBACK_PREFIX):
             stored = connection.execute(

@@ -159,7 +159,8 @@ def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, tr
     calls = wording.plural(alert.n, "call")
     interval = wording.format_interval(signal, alert.low, alert.high)
     tone = "moved" if alert.severity == "notice" else "bad"
-    if not alert.is_open and alert.current is not None and alert.kind in (Kind.NUMBER, Kind.FLAG):
+    is_over = not alert.is_open and "accepted" not in alert.detail
+    if is_over and alert.current is not None and alert.kind in (Kind.NUMBER, Kind.FLAG):
         before, after = wording.format_pair(signal, alert.after, alert.current, with_unit=True)
         difference, tone = "", "over"
         interval, calls = "", f"{wording.format_value(signal, alert.before)} before it began"
@@ -313,7 +314,7 @@ def _trends(
 
 def _label(record: IncidentRecord) -> str:
     if not record.is_open:
-        return "Over"
+        return "Accepted as the new normal" if record.accepted else "Over"
     return {"notice": "Changed", "serious": "Got worse", "critical": "Got much worse"}[record.severity]
 
 

@@ -20,11 +20,12 @@ from monitor.detectors.findings import Alarm, hour_of_week, told
 from monitor.detectors.lane import MIN_USERS, UP, Look
 from monitor.detectors.learning import MIN_DAYS, Candidate, learn
 from monitor.detectors.memory import Detector, Fleet, Trouble
+from monitor.detectors.standings import Standings
 from monitor.detectors.storing import read_detectors, replace_detectors, save_hours
 from monitor.profile import Floats
 from monitor.queries.series import Stream, read_profiles, read_series
 from monitor.stats.budget import FAST
-from monitor.stats.windows import HEALTHY, REFERENCE, Standing
+from monitor.stats.windows import REFERENCE, Standing
 from monitor.store import Store
 
 SETTLES = timedelta(minutes=10)
@@ -39,8 +40,6 @@ _OLDEST_BASELINE = timedelta(days=10)
 _YOUNGEST_BASELINE = timedelta(days=3)
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
-
-AlertStream = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,8 @@ class Said:
 @dataclass(frozen=True)
 class Task:
     """What the lane needs to know of a project: `candidates` gives the streams of a day, `signals` what names mean,
-    `standings` what alerts say, `is_ready` whether the profiles up to a moment are complete."""
+    `standings` what alerts and people say, `is_ready` whether the profiles up to a moment are complete, `declared` when
+    people last said something."""
 
     store: Store
     project_id: int
@@ -66,8 +66,9 @@ class Task:
     first: datetime
     candidates: Callable[[datetime], Sequence[Candidate]]
     signal: Callable[[str, Block], Signal]
-    standings: Mapping[AlertStream, Standing]
+    standings: Standings
     is_ready: Callable[[datetime], bool]
+    declared: datetime | None = None
 
 
 def watch(task: Task, hour: datetime | None, until: datetime) -> tuple[list[Said], datetime | None]:
@@ -80,10 +81,11 @@ def watch(task: Task, hour: datetime | None, until: datetime) -> tuple[list[Said
     moment = task.first + MIN_DAYS * _DAY if hour is None else hour + _HOUR
     if hour is None:
         hour = moment - _HOUR if moment + _HOUR <= until else None
-    detectors = read_detectors(task.store, task.project_id) if moment + _HOUR <= until else []
+    stored = read_detectors(task.store, task.project_id) if moment + _HOUR <= until else []
+    detectors = [detector for detector in stored if _knows(task, detector)]
     while moment + _HOUR <= until and task.is_ready(moment + _HOUR):
         day = block_start(moment, BlockLength.DAY)
-        if moment == day and _is_due(detectors, day, task.first):
+        if moment == day and _is_due(task, detectors, day):
             detectors = _learn(task, day, detectors)
         end = min(day + _DAY, until)
         while end > moment + _HOUR and not task.is_ready(end):
@@ -98,11 +100,19 @@ def watch(task: Task, hour: datetime | None, until: datetime) -> tuple[list[Said
     return [], hour
 
 
-def _is_due(detectors: Sequence[Detector], day: datetime, first: datetime) -> bool:
+def _is_due(task: Task, detectors: Sequence[Detector], day: datetime) -> bool:
     if not detectors:
         return True
-    age = day - from_microseconds(detectors[0].fitted)
-    return age >= min(_OLDEST_BASELINE, max(_YOUNGEST_BASELINE, (day - first) / 2))
+    fitted = from_microseconds(detectors[0].fitted)
+    if task.declared is not None and fitted <= task.declared < day:
+        return True
+    return day - fitted >= min(_OLDEST_BASELINE, max(_YOUNGEST_BASELINE, (day - task.first) / 2))
+
+
+def _knows(task: Task, detector: Detector) -> bool:
+    """False for a detector that was made before somebody accepted another level: it waits to be made afresh."""
+    accepted = task.standings.of(detector.stream).accepted
+    return accepted is None or from_microseconds(detector.fitted) > accepted
 
 
 def _advance(task: Task, detectors: list[Detector], start: datetime, end: datetime) -> tuple[list[Said], datetime]:
@@ -117,8 +127,12 @@ def _advance(task: Task, detectors: list[Detector], start: datetime, end: dateti
     )
     fleet = Fleet(detectors, hour_of_week(start - _HOUR))
     users, sums = _measured(fleet, read, start, (end - start) // _HOUR)
-    for place, detector in enumerate(detectors):
-        if detector.trouble is not None and task.standings.get(detector.stream, HEALTHY).open_since is None:
+    for place, (detector, span) in enumerate(zip(fleet.detectors, fleet.spans, strict=True)):
+        standing = task.standings.of(detector.stream)
+        for number in range(users.shape[1]) if standing.unjudged else ():
+            if not standing.judged(start + number * _HOUR):
+                users[span, number], sums[span, number] = 0.0, 0.0
+        if detector.trouble is not None and standing.open_since is None:
             detector.trouble = None
             fleet.forget(place)
     said: list[Said] = []
@@ -156,7 +170,7 @@ def _alarms(task: Task, fleet: Fleet, found: Look, end: datetime) -> list[Said]:
     for place, (detector, span) in enumerate(zip(fleet.detectors, fleet.spans, strict=True)):
         if not alarmed[span].any():
             continue
-        standing = task.standings.get(detector.stream, HEALTHY)
+        standing = task.standings.of(detector.stream)
         if standing.open_since is not None:
             continue
         beyond = np.where(alarmed[span], found.evidence[span] - found.needed[span], -np.inf)
@@ -208,7 +222,7 @@ def _calm(task: Task, fleet: Fleet, end: datetime) -> list[Said]:
     said: list[Said] = []
     for place, (detector, span) in enumerate(zip(fleet.detectors, fleet.spans, strict=True)):
         trouble = detector.trouble
-        standing = task.standings.get(detector.stream, HEALTHY)
+        standing = task.standings.of(detector.stream)
         if trouble is None or standing.open_since is None:
             continue
         gauge = span.start + trouble.gauge

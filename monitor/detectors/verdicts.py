@@ -1,4 +1,4 @@
-"""Verdicts as rows of the store, the marks of how far each lane got, and what alerts said of a stream."""
+"""Verdicts as rows of the store, and the marks of how far each lane got."""
 
 from __future__ import annotations
 
@@ -10,46 +10,16 @@ from typing import Any
 from sqlalchemy import select
 
 from monitor import tables
-from monitor.clock import BlockLength, block_start, from_microseconds, to_microseconds
+from monitor.clock import from_microseconds, to_microseconds
 from monitor.contracts import Verdict
 from monitor.detectors.storing import spend
 from monitor.stats.budget import SLOW
-from monitor.stats.windows import HEALTHY, Standing
 from monitor.store import Row, Store, table_of
 
 _VALUE = table_of(tables.Value)
-_ALERT = table_of(tables.Alert)
 
 AlertStream = tuple[str, str, str, str]
 """Indicator, signal, dimension and value."""
-
-
-def standings(store: Store, project_id: int, length: BlockLength) -> dict[AlertStream, Standing]:
-    """What alerts say of each stream: since when one is open, and the times of trouble that are over.
-
-    Times begin with the block (hour or day) in which a trouble began, since all of that block is touched by it.
-    """
-    statement = select(
-        _ALERT.c.indicator,
-        _ALERT.c.signal,
-        _ALERT.c.dimension,
-        _ALERT.c.value,
-        _ALERT.c.state,
-        _ALERT.c.since,
-        _ALERT.c.resolved,
-    ).where(_ALERT.c.project_id == project_id)
-    found: dict[AlertStream, Standing] = {}
-    with store.read() as connection:
-        for row in connection.execute(statement):
-            key = (row.indicator, row.signal, row.dimension, row.value)
-            standing = found.get(key, HEALTHY)
-            begun = block_start(from_microseconds(row.since), length)
-            if row.state == "firing":
-                found[key] = Standing(begun, standing.troubled)
-            elif row.resolved is not None:
-                over = from_microseconds(row.resolved)
-                found[key] = Standing(standing.open_since, (*standing.troubled, (begun, over)))
-    return found
 
 
 def verdict_row(

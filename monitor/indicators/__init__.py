@@ -35,16 +35,19 @@ from monitor.contracts import (
 )
 from monitor.detectors.hours import SETTLES, Task, watch
 from monitor.detectors.learning import Candidate
-from monitor.detectors.verdicts import AlertStream, mark_name, read_mark, save, standings, verdict_row
+from monitor.detectors.standings import Standings, standings
+from monitor.detectors.verdicts import AlertStream, mark_name, read_mark, save, verdict_row
 from monitor.identifiers import id_floor
+from monitor.poisoning.days import count_days
 from monitor.profile import OTHER, merge
+from monitor.queries.declared import changed
 from monitor.queries.facts import pulse_facts
 from monitor.queries.fairness import distinct_users
 from monitor.queries.series import Stream, first_block, read_profiles
 from monitor.settings import Settings
 from monitor.signals import FEEDBACK_PREFIX, describe, registry
 from monitor.stats.budget import QUARTER_DAYS, SHARES, SLOW
-from monitor.stats.windows import HEALTHY, LONG_WINDOW, REFERENCE, Standing, Window, filled, windows
+from monitor.stats.windows import LONG_WINDOW, REFERENCE, Standing, Window, filled, windows
 from monitor.store import Row, Store, table_of
 
 _PENDING = table_of(tables.Pending)
@@ -87,7 +90,7 @@ class _Day:
     start: datetime
     now: datetime
     streams: Mapping[Stream, Sequence[Block]]
-    standings: Mapping[AlertStream, Standing]
+    standings: Standings
     signals: Mapping[str, Signal]
     first: datetime
     same_as_whole: frozenset[Segment]
@@ -157,10 +160,11 @@ def _watch_hours(
         budget=settings.alarm_budget,
         first=first,
         candidates=lambda day: _candidates(
-            _work(store, settings, project_id, day=day - _DAY, now=day, first=first), pack
+            _work(store, settings, project_id, day=day - _DAY, now=day, first=first, pack=pack), pack
         ),
         signal=lambda name, block: _signal(name, block.profile.kind, registry()),
-        standings=standings(store, project_id, BlockLength.HOUR),
+        standings=standings(store, project_id, BlockLength.HOUR, _amounts(pack)),
+        declared=changed(store, project_id),
         is_ready=lambda end: _is_complete(store, project_id, BlockLength.HOUR, end, now),
     )
     said, newest = watch(task, reached, until)
@@ -185,7 +189,7 @@ def _watch_hours(
 def _candidates(work: _Day, pack: Mapping[str, Indicator]) -> list[Candidate]:
     """The streams that may have a detector after this day: those that the slow lane asks about, but for amounts."""
     return [
-        Candidate(indicator, work.signals[name], segment, blocks, work.standings.get(key, HEALTHY))
+        Candidate(indicator, work.signals[name], segment, blocks, work.standings.of(key))
         for indicator in pack.values()
         if indicator.hourly and indicator.against == "past" and not indicator.overall_only
         for (segment, name), blocks in work.streams.items()
@@ -204,6 +208,7 @@ def _judge_next_day(
     judged = read_mark(store, mark)
     day = first if judged is None else judged + _DAY
     while day + _DAY + CLOSED_AFTER <= now and _is_complete(store, project_id, BlockLength.DAY, day + _DAY, now):
+        count_days(store, settings, project_id, day, first)
         rows, cost = _judge_day(store, settings, project_id, day=day, now=now, first=first, pack=pack)
         save(store, project_id, rows, mark, day, looks=len(rows), cost=cost)
         if rows:
@@ -249,7 +254,7 @@ def _judge_day(
     pack: Mapping[str, Indicator],
 ) -> tuple[list[Row], float]:
     """The verdicts of a day, and the false alarms they may cost."""
-    work = _work(store, settings, project_id, day=day, now=now, first=first)
+    work = _work(store, settings, project_id, day=day, now=now, first=first, pack=pack)
     questions = list(_questions(work, pack.values()))
     looks = sum(question.signal.weight for question in questions) * WINDOWS_A_QUARTER * LOOKS_A_WINDOW
     looks /= settings.alarm_budget * SHARES[SLOW]
@@ -258,14 +263,33 @@ def _judge_day(
     return rows, sum(len(question.windows) / share for question, share in asked if not question.is_open)
 
 
-def _work(store: Store, settings: Settings, project_id: int, *, day: datetime, now: datetime, first: datetime) -> _Day:
+def _work(
+    store: Store,
+    settings: Settings,
+    project_id: int,
+    *,
+    day: datetime,
+    now: datetime,
+    first: datetime,
+    pack: Mapping[str, Indicator],
+) -> _Day:
     streams = read_profiles(store, project_id, BlockLength.DAY, day - REFERENCE - LONG_WINDOW, day + _DAY)
     declared = registry()
     signals = {
         name: _signal(name, blocks[-1].profile.kind, declared) for (segment, name), blocks in streams.items() if blocks
     }
-    known = standings(store, project_id, BlockLength.DAY)
+    known = standings(store, project_id, BlockLength.DAY, _amounts(pack))
     return _Day(store, settings, project_id, day, now, streams, known, signals, first, _same_as_whole(streams))
+
+
+def _amounts(pack: Mapping[str, Indicator]) -> frozenset[str]:
+    """The indicators of how many calls there are and what they cost, which holidays are not judged for."""
+    return frozenset(name for name, indicator in pack.items() if is_amount(indicator))
+
+
+def is_amount(indicator: Indicator) -> bool:
+    """True for one that judges the amount of a day against a forecast."""
+    return indicator.against == "past" and indicator.overall_only
 
 
 def _signal(name: str, kind: Kind, declared: Mapping[str, Signal]) -> Signal:
@@ -285,7 +309,7 @@ def _questions(work: _Day, indicators: Iterable[Indicator]) -> Iterable[_Questio
             if indicator.against == "others":
                 yield from _against_others(work, indicator, signal, segment)
                 continue
-            standing = work.standings.get((indicator.name, name, segment.dimension, segment.value), HEALTHY)
+            standing = work.standings.of((indicator.name, name, segment.dimension, segment.value))
             if segment in work.same_as_whole and standing.open_since is None:
                 continue
             known = _with_older(work, (segment, name), blocks, standing)
@@ -313,13 +337,14 @@ def _same_as_whole(streams: Mapping[Stream, Sequence[Block]]) -> frozenset[Segme
 def _one_day(window: Window, blocks: Sequence[Block], standing: Standing) -> Window:
     """The newest day alone against all days before it, for amounts, which are never too few to be judged.
 
-    Their forecast needs every day; one in trouble that is over counts as the same day of the week before.
+    Their forecast needs every day; one in trouble that is over, or left out, counts as the same day of the week before.
     """
     day = blocks[-1].start
     end = day if standing.open_since is None else min(day, standing.open_since)
     days: list[Block] = []
+    begun = end - REFERENCE if standing.cut is None else max(end - REFERENCE, standing.cut)
     for block in blocks:
-        if end - REFERENCE <= block.start < end:
+        if begun <= block.start < end:
             sound = standing.healthy(block.start) or len(days) < DAYS_A_WEEK
             days.append(block if sound else Block(block.start, days[-DAYS_A_WEEK].profile))
     return Window(day, (blocks[-1],), tuple(days), window.changed)

@@ -104,6 +104,12 @@ class IncidentRecord:
         return min((alert.marked_false for alert in self.alerts if alert.marked_false), default=None)
 
     @property
+    def accepted(self) -> Mapping[str, str]:
+        """Who accepted its level as the new normal, when and why (`by`, `made`, `reason`); empty where nobody did."""
+        found = (alert.detail.get("accepted") for alert in self.alerts)
+        return next((said for said in found if said), {})
+
+    @property
     def telling(self) -> tuple[AlertRecord, ...]:
         """Its alerts without those that say the same of a wider or narrower segment."""
         repeats = frozenset(self.detail.get("repeats", ()))

@@ -19,16 +19,30 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Standing:
-    """What alerts said of a stream: since when one is open, and the times of trouble that are over."""
+    """What alerts and people said of a stream: since when an alert is open, and the times of trouble that are over.
+
+    What people `left_out` teaches nothing; what is `unjudged` is not judged either. What is usual begins anew at the
+    `cut`, which was `accepted` at a moment.
+    """
 
     open_since: datetime | None = None
     troubled: tuple[tuple[datetime, datetime], ...] = field(default=())
+    left_out: tuple[tuple[datetime, datetime], ...] = field(default=())
+    unjudged: tuple[tuple[datetime, datetime], ...] = field(default=())
+    cut: datetime | None = None
+    accepted: datetime | None = None
 
     def healthy(self, moment: datetime) -> bool:
         """True for a block that may serve as reference."""
         if self.open_since is not None and moment >= self.open_since:
             return False
-        return not any(begun <= moment < over for begun, over in self.troubled)
+        if self.cut is not None and moment < self.cut:
+            return False
+        return not any(begun <= moment < over for begun, over in (*self.troubled, *self.left_out))
+
+    def judged(self, moment: datetime) -> bool:
+        """True for a block that may be judged."""
+        return not any(begun <= moment < over for begun, over in self.unjudged)
 
 
 HEALTHY = Standing()
@@ -49,9 +63,9 @@ def windows(blocks: Sequence[Block], day: datetime, standing: Standing = HEALTHY
 
     The first is the day itself, lengthened up to seven days while it has fewer than 30 users. Where it has fewer than
     500, two, four and seven days are further looks, since a small lasting change needs them; not while an alert is
-    open, nor back into trouble that is over. The reference is the eight weeks before.
+    open, nor back into trouble that is over, nor across a cut. The reference is the eight weeks before.
     """
-    past = [block for block in blocks if block.start <= day]
+    past = [block for block in blocks if block.start <= day and standing.judged(block.start)]
     if not past or past[-1].start != day:
         return []
     earliest = day - LONG_WINDOW + _DAY
@@ -59,6 +73,8 @@ def windows(blocks: Sequence[Block], day: datetime, standing: Standing = HEALTHY
         earliest = max(earliest, min(standing.open_since, day))
     for _, over in standing.troubled:
         earliest = max(earliest, min(over, day))
+    if standing.cut is not None:
+        earliest = max(earliest, min(standing.cut, day))
     candidates = [block for block in past if block.start >= earliest]
     first = len(candidates) - 1
     users = candidates[first].profile.users
