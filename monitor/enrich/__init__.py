@@ -129,6 +129,8 @@ def enrich_pending(store: Store, settings: Settings, now: datetime, limit: int =
             share -= taken
             if not taken:
                 break
+    if done:
+        store.give_back(tables.Pending)
     return done
 
 
