@@ -437,10 +437,10 @@ def test_a_bad_protobuf_body_is_answered_in_protobuf(server: Server) -> None:
 def test_pressure_is_told_with_a_time_to_wait(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for error, status in ((Busy("Too much waits."), 429), (Unavailable("No database.", 7), 503)):
 
-        def refuse(*_: Any, error: Exception = error) -> Any:
-            raise error
+        def refuse(requests: list[Any], error: Exception = error) -> list[Exception]:
+            return [error for _ in requests]
 
-        monkeypatch.setattr(server.ingester, "submit_all", refuse)
+        monkeypatch.setattr(server.ingester, "commit", refuse)
         for path, body in (("/v1/traces", trace_request(otlp_span(1))), ("/api/v1/calls", {"prompt": "hi"})):
             answer = server.post(path, body)
             assert answer.status_code == status

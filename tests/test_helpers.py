@@ -57,9 +57,13 @@ def eventually(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     return found
 
 
-def submit(ingester: Ingester, body: bytes) -> int:
+def submit(ingester: Ingester, body: bytes, encoding: str = otlp.PROTOBUF, destination: Destination = HERE) -> int:
     """Sends a body; answers how many spans were stored."""
-    return sum(one.accepted for one in ingester.submit_traces(body, otlp.PROTOBUF, HERE, clock.now()))
+    with ingester.packed_traces(body, encoding, destination, clock.now()) as parcels:
+        (outcome,) = ingester.commit([parcels])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return sum(one.accepted for one in outcome)
 
 
 def crowd(ingester: Ingester, bodies: list[bytes], senders: int = 4) -> int:
@@ -173,10 +177,10 @@ def test_what_cannot_be_read_is_told_as_without_a_helper(ingester: Ingester, sto
     for body in (b"\xff" * 100_000, b"{" * 100_000):
         for encoding in (otlp.PROTOBUF, otlp.JSON):
             with pytest.raises(InputError):
-                ingester.submit_traces(body, encoding, HERE, clock.now())
+                submit(ingester, body, encoding)
     good = requests_of(100, 100, seed=8)[0]
     with pytest.raises(InputError, match="project"):
-        ingester.submit_traces(good, otlp.PROTOBUF, Destination("default", asked="\n"), clock.now())
+        submit(ingester, good, destination=Destination("default", asked="\n"))
     assert submit(ingester, good) == 100
     assert len(spans_of(store)) == before + 100
     assert ingester.helpers.processes == [number]

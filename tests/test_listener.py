@@ -7,13 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitor.settings import Settings
-from monitor.web import Listener, connection, listener
+from monitor.web import Listener, connection, intake, listener
+from monitor.web.exchange import Said
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 MAX_BODY = 100_000
@@ -39,11 +39,43 @@ def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
     return [json.dumps(said).encode()]
 
 
+class Echo:
+    """An application that answers small records itself, several at once."""
+
+    paths = frozenset(("/v1/traces",))
+
+    def __init__(self) -> None:
+        self.extensions = {"records": self}
+        self.groups: list[int] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return echo(environ, start_response)
+
+    def together(self, environs: Iterable[dict[str, Any]]) -> list[Said]:
+        """Answers as `echo` does; what is asked with `?broken` breaks all."""
+        answers = []
+        for environ in environs:
+            if environ["QUERY_STRING"] == "slow":
+                time.sleep(0.3)
+            if environ["QUERY_STRING"] == "broken":
+                raise ValueError("what a person wrote")
+            (body,) = echo(environ, lambda *_: None)
+            headers = (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
+            answers.append(Said("200 OK", headers, body))
+        self.groups.append(len(answers))
+        return answers
+
+
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    """The port of a listener in front of `echo`."""
+def application() -> Echo:
+    return Echo()
+
+
+@pytest.fixture
+def port(application: Echo) -> Iterator[int]:
+    """The port of a listener in front of the application."""
     settings = Settings(port=0, max_body_bytes=MAX_BODY)
-    server = Listener(echo, settings)
+    server = Listener(application, settings)
     thread = threading.Thread(target=server.run)
     thread.start()
     yield int(server.address.rpartition(":")[2])
@@ -332,3 +364,73 @@ def test_room_is_never_more_than_was_given() -> None:
     assert not room.take(5)
     room.give(6)
     assert room.take(10)
+
+
+def test_small_records_that_come_meanwhile_are_answered_together(port: int, application: Echo) -> None:
+    first, *others = [Line(port) for _ in range(5)]
+    first.send(post(b"x", "/v1/traces?slow"))
+    for number, one in enumerate(others):
+        one.send(post(b"y" * number))
+    assert first.answer()[0] == 200
+    assert [json.loads(one.answer()[2])["body"] for one in others] == [0, 1, 2, 3]
+    assert sum(application.groups) == 5
+    for one in (first, *others):
+        one.close()
+
+
+def test_a_sender_of_small_records_may_ask_for_anything_else_in_between(line: Line) -> None:
+    for data, path, size in (
+        (post(b"x"), "/v1/traces", 1),
+        (get("/page"), "/page", 0),
+        (post(b"x" * 5) + get("/page") + post(b"x" * 70_000), "/v1/traces", 5),
+        (b"", "/page", 0),
+        (b"", "/v1/traces", 70_000),
+        (post(b"x", "/other"), "/other", 1),
+    ):
+        line.send(data)
+        said = json.loads(line.answer()[2])
+        assert (said["PATH_INFO"], said["body"]) == (path, size)
+
+
+def test_small_records_that_fail_are_told_and_quote_nobody(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    broken, after = Line(port), Line(port)
+    broken.send(post(b"x", "/v1/traces?broken"))
+    assert broken.answer()[0] == 500
+    assert broken.ended()
+    assert "person" not in caplog.text
+    assert "ValueError in test_listener.py" in caplog.text
+    after.send(post(b"x"))
+    assert after.answer()[0] == 200
+    for one in (broken, after):
+        one.close()
+
+
+def test_a_sender_that_falls_silent_after_small_records_is_sent_away(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_SILENT_SECONDS", "_IDLE_SECONDS"):
+        monkeypatch.setattr(listener, name, 0.1)
+    monkeypatch.setattr(intake, "_REST_SECONDS", 0.1)
+    half, idle = Line(port), Line(port)
+    for one, rest in ((half, post(b"x" * 1000)[:-1]), (idle, b"")):
+        one.send(post(b"x") + rest)
+        assert one.answer()[0] == 200
+    assert half.answer()[0] == 408
+    assert half.ended()
+    assert idle.ended()
+    half.close()
+    idle.close()
+
+
+def test_the_end_comes_at_once_while_senders_of_small_records_are_connected(application: Echo) -> None:
+    server = Listener(application, Settings(port=0))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    one = Line(int(server.address.rpartition(":")[2]))
+    one.send(post(b"x"))
+    assert one.answer()[0] == 200
+    server.stop()
+    assert one.ended()
+    thread.join(20)
+    assert not thread.is_alive()
+    one.close()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from monitor.errors import Busy
@@ -30,14 +30,14 @@ MAX_GATHER_SECONDS = 0.005
 
 
 class _Submitter:
-    """One who waits for items to be written. Its bell rings once: all is done, or it is its turn to write."""
+    """A thread that waits for items to be written. Its bell rings once: all is done, or it is its turn to write."""
 
     __slots__ = ("bell", "gone", "leads", "open")
 
-    def __init__(self, items: int) -> None:
+    def __init__(self) -> None:
         self.bell = threading.Lock()
         self.bell.acquire()
-        self.open = items
+        self.open = 0
         self.leads = False
         self.gone = False
 
@@ -55,11 +55,22 @@ class _Ticket(Generic[Item, Result]):
         self.result: Result | None = None
         self.error: Exception | None = None
 
-    def outcome(self) -> Result:
-        if self.error is not None:
-            raise self.error
-        assert self.result is not None  # noqa: S101 - a ticket that is done has one or the other
-        return self.result
+
+def _submitters(tickets: Iterable[_Ticket[Item, Result]]) -> int:
+    return len({ticket.submitter for ticket in tickets})
+
+
+def _outcome(tickets: Iterable[_Ticket[Item, Result]]) -> list[Result] | Exception:
+    """The results of one request's items, or the first error of them."""
+    results: list[Result] = []
+    for ticket in tickets:
+        if not ticket.done:
+            return Busy("The store has not taken the records in time; send them again.", retry_after=5)
+        if ticket.error is not None:
+            return ticket.error
+        assert ticket.result is not None  # noqa: S101 - a ticket that is done has one or the other
+        results.append(ticket.result)
+    return results
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -88,14 +99,20 @@ class GroupCommit(Generic[Item, Result]):
         return self._records
 
     def submit(self, items: Sequence[tuple[Item, int]]) -> list[Result]:
-        """Writes items, each with its number of records; returns when all of them are committed.
+        """Writes the items of one request, each with its number of records; returns when all of them are committed.
 
         Raises Busy when too much waits already, or whatever the writing of an item raised.
         """
-        submitter = _Submitter(len(items))
-        tickets: list[_Ticket[Item, Result]] = [_Ticket(item, size, submitter) for item, size in items]
-        self._enqueue(tickets, submitter)
-        if not submitter.leads:
+        (outcome,) = self.submit_together([items])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def submit_together(self, requests: Sequence[Sequence[tuple[Item, int]]]) -> list[list[Result] | Exception]:
+        """Writes the items of several requests; answers for each its results, or what `submit` would have raised."""
+        submitter = _Submitter()
+        taken = self._enqueue(requests, submitter)
+        if submitter.open and not submitter.leads:
             self._wait(submitter)
         if submitter.leads:
             try:
@@ -103,7 +120,7 @@ class GroupCommit(Generic[Item, Result]):
                     self._write_group(submitter)
             finally:
                 self._hand_over()
-        return [ticket.outcome() for ticket in tickets]
+        return [tickets if isinstance(tickets, Busy) else _outcome(tickets) for tickets in taken]
 
     def close(self) -> None:
         """Refuses what comes from now on and waits for what is being written."""
@@ -118,13 +135,10 @@ class GroupCommit(Generic[Item, Result]):
             self._hand_over()
 
     def _wait(self, submitter: _Submitter) -> None:
-        """Returns when all is done or it is the submitter's turn. Raises Busy where neither comes in time."""
-        if submitter.bell.acquire(timeout=WAIT_SECONDS):
-            return
-        with self._guard:
-            submitter.gone = bool(submitter.open) and not submitter.leads
-        if submitter.gone:
-            raise Busy("The store has not taken the records in time; send them again.", retry_after=5)
+        """Returns when all is done, when it is the submitter's turn, or when neither has come in time."""
+        if not submitter.bell.acquire(timeout=WAIT_SECONDS):
+            with self._guard:
+                submitter.gone = bool(submitter.open) and not submitter.leads
 
     def _hand_over(self) -> None:
         """Ends a turn: the first who waits is the next."""
@@ -137,19 +151,28 @@ class GroupCommit(Generic[Item, Result]):
             self._writing = False
             self._free.notify_all()
 
-    def _enqueue(self, tickets: list[_Ticket[Item, Result]], submitter: _Submitter) -> None:
-        size = sum(ticket.size for ticket in tickets)
+    def _enqueue(
+        self, requests: Sequence[Sequence[tuple[Item, int]]], submitter: _Submitter
+    ) -> list[list[_Ticket[Item, Result]] | Busy]:
         with self._guard:
-            if self._closed:
-                raise Busy("The monitor is shutting down; send the records again.", retry_after=5)
-            if self._records and self._records + size > self._limit:
-                raise Busy(f"{self._records} records are waiting to be stored already; send again a little later.")
-            self._records += size
-            self._waiting.extend(tickets)
-            if not self._writing:
+            taken = [self._admit(items, submitter) for items in requests]
+            if submitter.open and not self._writing:
                 self._writing = submitter.leads = True
-            elif len(self._waiting) >= self._usual:
+            elif submitter.open and _submitters(self._waiting) >= self._usual:
                 self._arrived.notify()
+        return taken
+
+    def _admit(self, items: Sequence[tuple[Item, int]], submitter: _Submitter) -> list[_Ticket[Item, Result]] | Busy:
+        if self._closed:
+            return Busy("The monitor is shutting down; send the records again.", retry_after=5)
+        size = sum(records for _, records in items)
+        if self._records and self._records + size > self._limit:
+            return Busy(f"{self._records} records are waiting to be stored already; send again a little later.")
+        tickets: list[_Ticket[Item, Result]] = [_Ticket(item, records, submitter) for item, records in items]
+        self._records += size
+        self._waiting.extend(tickets)
+        submitter.open += len(tickets)
+        return tickets
 
     def _take(self) -> list[_Ticket[Item, Result]]:
         group: list[_Ticket[Item, Result]] = []
@@ -157,7 +180,7 @@ class GroupCommit(Generic[Item, Result]):
         with self._guard:
             if self._usual > 1 and self._seconds >= SLOW_SECONDS and not self._closed:
                 patience = min(self._seconds * GATHER_SHARE, MAX_GATHER_SECONDS)
-                self._arrived.wait_for(lambda: len(self._waiting) >= self._usual, patience)
+                self._arrived.wait_for(lambda: _submitters(self._waiting) >= self._usual, patience)
             while self._waiting and (not group or records + self._waiting[0].size <= MAX_GROUP_RECORDS):
                 ticket = self._waiting.popleft()
                 records += ticket.size
@@ -177,7 +200,7 @@ class GroupCommit(Generic[Item, Result]):
                     ticket.done = True
             with self._guard:
                 # Nobody of the group has been answered yet: those who wait beside it are others.
-                self._usual = len(group) + len(self._waiting)
+                self._usual = _submitters(group) + _submitters(self._waiting)
                 self._records -= sum(ticket.size for ticket in group)
                 for ticket in group:
                     submitter = ticket.submitter

@@ -7,7 +7,7 @@ import io
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -18,8 +18,9 @@ from monitor.errors import Busy, InputError, MonitorError, TooLarge, Unavailable
 from monitor.ingest import otlp
 from monitor.ingest.batch import Batch, Receipt
 from monitor.ingest.ingester import Ingester
-from monitor.ingest.parcel import Destination
+from monitor.ingest.parcel import Destination, Parcel
 from monitor.ingest.records import call_batches, feedback_batches
+from monitor.ingest.steps import Steps, finish
 from monitor.ingest.values import decode_json, to_json
 from monitor.settings import Settings
 
@@ -67,14 +68,14 @@ class Endpoint:
     """The paths that take records, as a WSGI application."""
 
     def __init__(self, ingester: Ingester, settings: Settings) -> None:
-        self._ingester = ingester
+        self.ingester = ingester
         self._settings = settings
         self._huge = threading.Lock()
-        traces = partial(self._otlp, "rejectedSpans", self._stored_traces)
-        self._routes: dict[str, Callable[[Environ], Answer]] = {
+        traces = partial(self._otlp, "rejectedSpans", self._packed_traces)
+        self._routes: dict[str, Callable[[Environ], Steps[Answer]]] = {
             "/v1/traces": traces,
             LANGFUSE_TRACES: traces,
-            "/v1/logs": partial(self._otlp, "rejectedLogRecords", self._stored_logs),
+            "/v1/logs": partial(self._otlp, "rejectedLogRecords", self._packed_logs),
             "/api/v1/calls": partial(self._records, call_batches, lambda receipt: receipt.accepted),
             "/api/v1/feedback": partial(self._records, feedback_batches, lambda receipt: receipt.feedback),
         }
@@ -88,14 +89,15 @@ class Endpoint:
         """True for a request that is answered here."""
         return environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in self._routes
 
-    def answer(self, environ: Environ) -> Answer:
-        """Reads and stores what a request holds."""
+    def steps(self, environ: Environ) -> Steps[Answer]:
+        """Reads what a request holds, and says what became of it."""
         return self._routes[environ["PATH_INFO"]](environ)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answers as WSGI applications do."""
-        there = self.takes(environ)
-        answer = self.answer(environ) if there else Answer(404, b'{"error":"There is no such path."}', otlp.JSON)
+        answer = Answer(404, b'{"error":"There is no such path."}', otlp.JSON)
+        if self.takes(environ):
+            (answer,) = finish([self.steps(environ)], self.ingester.commit)
         start_response(_STATUS_LINES[answer.status], answer.headers)
         return [answer.body]
 
@@ -103,14 +105,20 @@ class Endpoint:
         asked = next((given for name in _PROJECT_HEADERS if (given := environ.get(name))), "")
         return Destination(self._settings.project, environ.get(BOUND_PROJECT, ""), _as_text(asked))
 
-    def _otlp(self, counted: str, store: Callable[[bytes, str, Destination], Receipt], environ: Environ) -> Answer:
+    def _otlp(
+        self,
+        counted: str,
+        packed: Callable[[bytes, str, Destination], AbstractContextManager[list[Parcel]]],
+        environ: Environ,
+    ) -> Steps[Answer]:
         sort = _media_type(environ)
         encoding = otlp.JSON if sort == otlp.JSON else otlp.PROTOBUF
         try:
             if sort not in (otlp.JSON, otlp.PROTOBUF):
                 raise Unsupported(f"Content-Type must be {otlp.PROTOBUF} or {otlp.JSON}.")
             destination = self._destination(environ)
-            receipt = self._in_turn(environ, lambda body: store(body, encoding, destination))
+            with ExitStack() as turn, packed(self._body(environ, turn), encoding, destination) as parcels:
+                receipt = _total((yield parcels))
         except MonitorError as error:
             status = _status(error)
             return _refusal(error, otlp.error_body(_CODES[status], str(error), encoding), encoding)
@@ -118,33 +126,35 @@ class Endpoint:
 
     def _records(
         self, read: Callable[..., Iterable[Batch]], accepted: Callable[[Receipt], int], environ: Environ
-    ) -> Answer:
+    ) -> Steps[Answer]:
         try:
             if _media_type(environ) not in (otlp.JSON, ""):
                 raise Unsupported(f"Content-Type must be {otlp.JSON}.")
             project_of, sender, now = self._destination(environ).project_of, _sender(environ), clock.now()
-            receipt = self._in_turn(
-                environ, lambda body: self._stored(read(_listed(decode_json(body)), project_of, now, sender=sender))
-            )
+            with ExitStack() as turn:
+                records = _listed(decode_json(self._body(environ, turn)))
+                parcels = self.ingester.pack(read(records, project_of, now, sender=sender), now)
+                receipt = _total((yield parcels))
         except MonitorError as error:
             return _refusal(error, to_json({"error": str(error)}).encode(), otlp.JSON)
         # All of it turned down is a failure that the sender should notice; a part of it is told in the receipt.
         failed = receipt.rejected and not (receipt.accepted or receipt.duplicates or receipt.feedback)
         return Answer(422 if failed else 200, _receipt(receipt, accepted(receipt)), otlp.JSON)
 
-    def _in_turn(self, environ: Environ, store: Callable[[bytes], Receipt]) -> Receipt:
-        """What became of the records that `store` finds in the body; huge ones are unpacked and read in turn."""
-        with ExitStack() as turn:
-            return store(_body(environ, self._settings.max_body_bytes, lambda: turn.enter_context(self._huge)))
+    def _body(self, environ: Environ, turn: ExitStack) -> bytes:
+        """The request's body; a huge one waits for its turn, which lasts as long as the stack."""
+        return _body(environ, self._settings.max_body_bytes, lambda: turn.enter_context(self._huge))
 
-    def _stored_traces(self, body: bytes, encoding: str, destination: Destination) -> Receipt:
-        return _total(self._ingester.submit_traces(body, encoding, destination, clock.now()))
+    def _packed_traces(
+        self, body: bytes, encoding: str, destination: Destination
+    ) -> AbstractContextManager[list[Parcel]]:
+        return self.ingester.packed_traces(body, encoding, destination, clock.now())
 
-    def _stored_logs(self, body: bytes, encoding: str, destination: Destination) -> Receipt:
-        return self._stored(otlp.read_logs(body, encoding, destination.project_of, clock.now()))
-
-    def _stored(self, batches: Iterable[Batch]) -> Receipt:
-        return _total(self._ingester.submit_all(batches, clock.now()))
+    def _packed_logs(
+        self, body: bytes, encoding: str, destination: Destination
+    ) -> AbstractContextManager[list[Parcel]]:
+        now = clock.now()
+        return nullcontext(self.ingester.pack(otlp.read_logs(body, encoding, destination.project_of, now), now))
 
 
 def _media_type(environ: Environ) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from monitor.ingest import otlp
@@ -35,24 +36,49 @@ class Ingester:
         return self.submit_all([batch], now)[0]
 
     def submit_all(self, batches: Iterable[Batch], now: datetime) -> list[Receipt]:
-        """Stores several batches, in one transaction where nothing fails; receipts in order.
+        """Stores several batches, in one transaction where nothing fails; receipts in order."""
+        (outcome,) = self.commit([self.pack(batches, now)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-        Each batch is made ready to be written before the next is taken.
+    def pack(self, batches: Iterable[Batch], now: datetime) -> list[Parcel]:
+        """The parcels of batches, each made ready to be written before the next is taken.
+
+        Raises InputError for an impossible project name.
         """
-        return self._submit([self._packer.pack(batch, now) for batch in batches], now)
+        return [self._packer.pack(batch, now) for batch in batches]
 
-    def submit_traces(self, body: bytes, encoding: str, destination: Destination, now: datetime) -> list[Receipt]:
-        """Stores the spans of an OpenTelemetry request, as `submit_all` does."""
+    @contextmanager
+    def packed_traces(
+        self, body: bytes, encoding: str, destination: Destination, now: datetime
+    ) -> Iterator[list[Parcel]]:
+        """The parcels of an OpenTelemetry request, made on another core where that helps. To be stored inside."""
         with self.helpers.request(len(body)) as may_help:
             parcels = self.helpers.parcels(body, encoding, destination, now) if may_help else None
             if parcels is None:
-                return self.submit_all(otlp.read_traces(body, encoding, destination.project_of), now)
-            return self._submit(parcels, now)
+                parcels = self.pack(otlp.read_traces(body, encoding, destination.project_of), now)
+            yield parcels
 
-    def _submit(self, parcels: list[Parcel], now: datetime) -> list[Receipt]:
-        for name in {parcel.project for parcel in parcels}:
-            self._writer.project(name, now)
-        return self._commits.submit([(parcel, parcel.records) for parcel in parcels]) if parcels else []
+    def commit(self, requests: Sequence[list[Parcel]]) -> list[list[Receipt] | Exception]:
+        """Stores the parcels of several requests; returns after the commit.
+
+        Answers for each request the receipts of its parcels, or the error for which nothing of it is promised to be
+        stored: Busy or Unavailable as `submit` raises them, or what the store refused.
+        """
+        refused = [self._without_project(parcels) for parcels in requests]
+        known = [parcels for parcels, error in zip(requests, refused, strict=True) if error is None]
+        stored = iter(self._commits.submit_together([[(one, one.records) for one in parcels] for parcels in known]))
+        return [next(stored) if error is None else error for error in refused]
+
+    def _without_project(self, parcels: list[Parcel]) -> Exception | None:
+        """Why the projects of parcels are not there and cannot be made; None where they are."""
+        try:
+            for parcel in parcels:
+                self._writer.project(parcel.project, parcel.now)
+        except Exception as error:
+            return error
+        return None
 
     @property
     def records_waiting(self) -> int:

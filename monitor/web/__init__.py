@@ -89,6 +89,7 @@ def create_server(settings: Settings, store: Store, parts: Collection[str] = PAR
 
         front = Front(server.wsgi_app, Endpoint(ingester, settings), gate, headers.items())
         server.wsgi_app = front  # type: ignore[method-assign]
+        server.extensions["records"] = front
     return server
 
 

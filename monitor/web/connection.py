@@ -17,9 +17,6 @@ MANY_PIECES = 10_000
 LEAST_PIECE_BYTES = 64
 READ_BYTES = 128 * 1024
 
-# How long a thread waits for bytes of a connection that it has just answered, and how long one look at a full line is.
-MOMENT = 0.01
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -80,7 +77,7 @@ class Connection:
     """
 
     def __init__(self, channel: socket.socket, peer: str, max_body: int, room: Room, moment: float) -> None:
-        channel.settimeout(MOMENT)
+        channel.setblocking(False)
         if channel.family in (socket.AF_INET, socket.AF_INET6):
             channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.channel = channel
@@ -119,18 +116,18 @@ class Connection:
         """True in the middle of a request's first lines."""
         return self._in_request and not self._in_body
 
-    def read(self, moment: float) -> bool:
-        """Takes what has come; false where nothing came in a moment. `ended` says that nothing will come any more."""
+    def read(self, moment: float) -> None:
+        """Takes what has come. `ended` says that nothing will come any more."""
         try:
             data = self.channel.recv(READ_BYTES)
-        except TimeoutError:
-            return False
+        except BlockingIOError:
+            return
         except OSError:
             data = b""
         self.active = moment
         if not data:
             self.ended = True
-            return True
+            return
         if not self._in_request:
             self.began = moment
         # What is neither body nor the end of a request: heads, sizes of chunks, what follows the last of them.
@@ -145,13 +142,12 @@ class Connection:
             self.fault = self.fault or Fault(400, "The request is not valid HTTP.")
         if self._in_request and self._head > MAX_HEAD_BYTES:
             self.fault = Fault(431, f"The headers are longer than {MAX_HEAD_BYTES} bytes.")
-        return True
 
     def discard(self) -> None:
         """Throws away what has come."""
         try:
             self.ended = not self.channel.recv(READ_BYTES)
-        except TimeoutError:
+        except BlockingIOError:
             return
         except OSError:
             self.ended = True
@@ -160,9 +156,15 @@ class Connection:
         """Sends what the line takes at once; answers what is left. Raises OSError where the other end is gone."""
         try:
             sent = self.channel.send(data)
-        except TimeoutError:
+        except BlockingIOError:
             return data
         return data[sent:] if sent < len(data) else b""
+
+    def send_all(self, data: bytes, seconds: float) -> None:
+        """Sends all of it, and waits for the line. Raises OSError where that takes longer, or the other end is gone."""
+        self.channel.settimeout(seconds)
+        self.channel.sendall(data)
+        self.channel.setblocking(False)
 
     def release(self, request: Request) -> None:
         """The request's body is not needed any more."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from email.utils import formatdate
 from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from monitor.clock import now
@@ -23,9 +23,23 @@ _SKIPPED = ("", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_LENGTH")
 
 Headers = list[tuple[str, str]]
 
+BROKEN = Fault(500, "The request failed here; the log says where.")
+
 
 def environment(request: Request, peer: str, place: tuple[str, int]) -> dict[str, Any] | Fault:
-    """The WSGI environment of a request that came from `peer` to `place` (host and port), or what is wrong with it."""
+    """The WSGI environment of a request that came from `peer` to `place` (host and port), or what is wrong with it.
+
+    After a request that names no address or no host the connection ends.
+    """
+    if request.fault is not None:
+        return request.fault
+    environ = _environment(request, peer, place)
+    if isinstance(environ, Fault):
+        request.keep_alive = False
+    return environ
+
+
+def _environment(request: Request, peer: str, place: tuple[str, int]) -> dict[str, Any] | Fault:
     target = request.target.decode("latin-1")
     if not target.startswith("/"):
         target = _absolute(target, request.method)
@@ -87,6 +101,18 @@ def _absolute(target: str, method: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
+class Said(NamedTuple):
+    """A whole answer: status line, headers (its length among them), body."""
+
+    status: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def data(self, version: str, *, stays: bool) -> bytes:
+        """The bytes for the line, for a request in this version of HTTP; whether the connection stays."""
+        return _dated(_usual_fields(self.status, self.headers, version, stays)) + self.body
+
+
 class Answer:
     """The answer of a WSGI application, piece by piece as bytes for the line."""
 
@@ -113,7 +139,7 @@ class Answer:
                 known = True
             chunked = not known and not silent and self._request.version == "1.1"
             self.keep_alive = self.keep_alive and not last and (known or silent or chunked)
-            head = _head(self._status, self._headers, self._request.version, chunked=chunked, stays=self.keep_alive)
+            head = _dated(_fields(self._status, self._headers, self._request.version, self.keep_alive, chunked))
             if silent:
                 yield head
                 return
@@ -132,8 +158,9 @@ class Answer:
                 close()
 
 
-def _head(status: str, headers: Headers, version: str, *, chunked: bool, stays: bool) -> bytes:
-    lines = [f"HTTP/1.1 {status}\r\nDate: {_date(int(now().timestamp()))}\r\n"]
+def _fields(status: str, headers: Iterable[tuple[str, str]], version: str, stays: bool, chunked: bool = False) -> bytes:
+    """All lines of an answer's head, without the date."""
+    lines = [f"HTTP/1.1 {status}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _OWN_HEADERS]
     if chunked:
         lines.append("Transfer-Encoding: chunked\r\n")
@@ -141,13 +168,19 @@ def _head(status: str, headers: Headers, version: str, *, chunked: bool, stays: 
         lines.append("Connection: close\r\n")
     elif version == "1.0":
         lines.append("Connection: keep-alive\r\n")
-    lines.append("\r\n")
     return "".join(lines).encode("latin-1", "replace")
 
 
+_usual_fields = lru_cache(maxsize=256)(_fields)
+
+
+def _dated(fields: bytes) -> bytes:
+    return b"%bDate: %b\r\n\r\n" % (fields, _date(int(now().timestamp())))
+
+
 @lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 def refusal(fault: Fault, *, stays: bool) -> bytes:
@@ -156,4 +189,4 @@ def refusal(fault: Fault, *, stays: bool) -> bytes:
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     if fault.retry_after:
         headers.append(("Retry-After", str(fault.retry_after)))
-    return _head(PHRASES[fault.status], headers, "1.1", chunked=False, stays=stays) + body
+    return _dated(_fields(PHRASES[fault.status], headers, "1.1", stays)) + body

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 
 from monitor.web.connection import Connection
 
-Work = Callable[[Connection, "Lane"], None]
+Work = Callable[[Connection], None]
 
 
 class Lane:
@@ -17,14 +17,7 @@ class Lane:
     def __init__(self, name: str, threads: int, work: Work) -> None:
         self._queue: SimpleQueue[Connection | None] = SimpleQueue()
         self._work = work
-        self._guard = threading.Lock()
-        self._idle = 0
         self._threads = [threading.Thread(target=self._run, name=f"{name}-{number}") for number in range(threads)]
-
-    @property
-    def has_idle(self) -> bool:
-        """True where a thread has nothing to do."""
-        return self._idle > 0
 
     def start(self) -> None:
         """Starts the threads."""
@@ -45,11 +38,7 @@ class Lane:
 
     def _run(self) -> None:
         while True:
-            with self._guard:
-                self._idle += 1
             connection = self._queue.get()
-            with self._guard:
-                self._idle -= 1
             if connection is None:
                 return
-            self._work(connection, self)
+            self._work(connection)

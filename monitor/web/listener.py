@@ -1,8 +1,8 @@
-"""The HTTP server: one thread watches all connections, lanes of threads answer what has arrived whole.
+"""The HTTP server: one thread watches all connections, others answer what has arrived whole.
 
 A request is handed over when all of it is there, so that slow senders hold no thread; the bytes of bodies in memory are
-bounded, and what finds no room is answered 429. A thread that has answered waits a moment for the next request of the
-same connection before it gives the connection back: busy senders are served without any hand-over.
+bounded, and what finds no room is answered 429. Connections with small records go to the thread of the intake and stay
+there while their senders are busy.
 """
 
 from __future__ import annotations
@@ -24,18 +24,16 @@ from typing import Any
 from monitor.errors import InputError, describe
 from monitor.settings import Settings
 from monitor.web.allocation import give_back_large_blocks
-from monitor.web.connection import MOMENT, Connection, Fault, Request, Room
-from monitor.web.exchange import Answer, environment, refusal
+from monitor.web.connection import Connection, Fault, Request, Room
+from monitor.web.exchange import BROKEN, Answer, environment, refusal
 from monitor.web.gate import need_of
+from monitor.web.intake import Intake, Records
 from monitor.web.lanes import Lane
 
 log = logging.getLogger(__name__)
 
-# Senders wait in a thread until their records are durable; the more wait, the more share one commit.
-_QUICK_THREADS = 16
 _LARGE_THREADS = 4
 _PAGE_THREADS = 8
-_LARGE_BYTES = 64 * 1024
 _CONNECTIONS = 1_000
 _BACKLOG = 512
 
@@ -53,20 +51,22 @@ _PLACE_SECONDS = 2.0
 # Seconds between looks at clocks, and how long open requests may take when the end has come.
 _LOOK_UP = 0.5
 _PATIENCE = 15.0
+# So long nobody is accepted where this process may open no more files.
+_MOMENT = 0.01
 # A thread that computes lets others in after so long: a page must not wait for a batch that is being decoded.
 _SWITCH_SECONDS = 0.001
 # Records on their way are no garbage: to look for it after every 700 objects takes a twentieth of the time of a batch.
 _GARBAGE_THRESHOLDS = (20_000, 10, 10)
 
 _CROWDED = Fault(503, "Too many connections are open; try again a little later.", 1)
-_BROKEN = Fault(500, "The request failed here; the log says where.")
 _LATE = Fault(408, "The request did not arrive in time.")
 
 
 class Listener:
     """A server that listens: `address` is where, `run` serves until `stop` or a signal.
 
-    `server` is a WSGI application. Raises InputError where the address cannot be had.
+    `server` is a WSGI application; its extension `records`, where it has one, is what takes small records (`Records`).
+    Raises InputError where the address cannot be had.
     """
 
     def __init__(self, server: Any, settings: Settings) -> None:
@@ -77,7 +77,6 @@ class Listener:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self.address = f"http://{host}:{self._place[1]}"
         self._room = Room(settings.max_body_bytes)
-        self._quick = Lane("quick", _QUICK_THREADS, self._serve)
         self._large = Lane("large", _LARGE_THREADS, self._serve)
         self._pages = Lane("pages", _PAGE_THREADS, self._serve)
         self._connections: set[Connection] = set()
@@ -89,6 +88,11 @@ class Listener:
             channel.setblocking(False)
         self._stop = threading.Event()
         self._ended = threading.Event()
+        records: Records | None = getattr(server, "extensions", {}).get("records")
+        self._intake = None if records is None else Intake(records, self._place, self._return, self._stop)
+        self._parts: list[Lane | Intake] = [self._large, self._pages]
+        if self._intake is not None:
+            self._parts.append(self._intake)
 
     def run(self) -> None:
         """Serves; returns after SIGTERM, SIGINT (in the main thread) or `stop`, when open requests are answered."""
@@ -107,8 +111,8 @@ class Listener:
             for bound in self._sockets:
                 self._selector.register(bound, selectors.EVENT_READ)
             self._selector.register(self._ear, selectors.EVENT_READ)
-            for lane in (self._quick, self._large, self._pages):
-                lane.start()
+            for part in self._parts:
+                part.start()
             looked = time.monotonic()
             while not self._stop.is_set():
                 self._turn(_LOOK_UP)
@@ -163,13 +167,15 @@ class Listener:
                 self._end(connection)
             else:
                 self._watch(connection)
+                if not connection.outgoing:
+                    self._after_read(connection)
 
     def _accept(self, bound: Any, moment: float) -> None:
         try:
             channel, address = bound.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE) and not self._made_room(moment):
-                time.sleep(MOMENT)
+                time.sleep(_MOMENT)
             return
         peer = str(address[0])
         connection = Connection(channel, peer, self._max_body, self._room, moment)
@@ -207,18 +213,17 @@ class Listener:
     def _after_read(self, connection: Connection) -> None:
         if connection.ready:
             self._unwatch(connection)
-            self._lane_of(connection.ready[0]).put(connection)
+            self._part_for(connection.ready[0]).put(connection)
         elif connection.ended:
             self._end(connection)
         elif connection.fault is not None:
             self._refuse(connection, connection.fault)
 
-    def _lane_of(self, request: Request) -> Lane:
+    def _part_for(self, request: Request) -> Lane | Intake:
+        if self._intake is not None and self._intake.takes(request):
+            return self._intake
         path = request.target.partition(b"?")[0].decode("latin-1")
-        if need_of(request.method, path) != "write":
-            return self._pages
-        packed = any(name.lower() == b"content-encoding" for name, _ in request.headers)
-        return self._large if packed or len(request.body) > _LARGE_BYTES else self._quick
+        return self._large if need_of(request.method, path) == "write" else self._pages
 
     def _refuse(self, connection: Connection, fault: Fault) -> None:
         """Answers in place of the application, and ends the connection."""
@@ -284,6 +289,8 @@ class Listener:
         for bound in self._sockets:
             self._selector.unregister(bound)
             bound.close()
+        if self._intake is not None:
+            self._intake.wake()
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:
             for connection in [one for one in self._watched if not one.outgoing]:
@@ -295,8 +302,8 @@ class Listener:
     def _close(self) -> None:
         for bound in self._sockets:
             bound.close()
-        for lane in (self._quick, self._large, self._pages):
-            lane.stop(0.1)
+        for part in self._parts:
+            part.stop(0.1)
         for connection in list(self._connections):
             self._forget(connection)
         self._selector.close()
@@ -305,71 +312,48 @@ class Listener:
 
     # The threads that answer
 
-    def _serve(self, connection: Connection, lane: Lane) -> None:
-        """Answers the requests of a connection, until another lane or the watching thread has to go on with it."""
-        while connection.ready:
-            request = connection.ready.popleft()
-            try:
-                self._answer(connection, request)
-            except OSError:
-                connection.closes = True
-            except Exception as error:
-                # Part of the answer may be on the line already: there is nothing left to say.
-                log.error("an answer failed: %s", describe(error))
-                connection.closes = True
-            connection.release(request)
-            if connection.closes or connection.outgoing:
-                break
-            if not connection.ready and lane.has_idle and not self._stop.is_set():
-                connection.read(time.monotonic())
-            if connection.ready and self._lane_of(connection.ready[0]) is not lane:
-                self._lane_of(connection.ready[0]).put(connection)
-                return
-        else:
-            if connection.ended or connection.fault is not None:
-                self._end_answered(connection)
+    def _return(self, connection: Connection) -> None:
+        """Lets the watching thread go on with a connection."""
         self._returned.append(connection)
         self._wake()
 
-    def _end_answered(self, connection: Connection) -> None:
-        connection.closes = True
-        if connection.fault is not None:
-            with contextlib.suppress(OSError):
-                connection.outgoing = connection.send(refusal(connection.fault, stays=False))
+    def _serve(self, connection: Connection) -> None:
+        """Answers the next request of a connection."""
+        request = connection.ready.popleft()
+        try:
+            self._answer(connection, request)
+        except OSError:
+            connection.closes = True
+        except Exception as error:
+            # Part of the answer may be on the line already: there is nothing left to say.
+            log.error("an answer failed: %s", describe(error))
+            connection.closes = True
+        connection.release(request)
+        self._return(connection)
 
     def _answer(self, connection: Connection, request: Request) -> None:
         last = self._stop.is_set() or bool(connection.ended and not connection.ready)
-        fault = request.fault
         environ = environment(request, connection.peer, self._place)
         if isinstance(environ, Fault):
-            fault, request.keep_alive = environ, False
-        if fault is not None or isinstance(environ, Fault):
             connection.closes = last or not request.keep_alive
-            connection.outgoing = connection.send(refusal(fault or _BROKEN, stays=not connection.closes))
+            connection.outgoing = connection.send(refusal(environ, stays=not connection.closes))
             return
         try:
             answer = Answer(self._server, environ, request)
         except Exception as error:
             log.error("a request failed: %s", describe(error))
             connection.closes = True
-            connection.outgoing = connection.send(refusal(_BROKEN, stays=False))
+            connection.outgoing = connection.send(refusal(BROKEN, stays=False))
             return
         connection.release(request)
         before = b""
         for piece in answer.pieces(last=last):
             if before:
-                self._send(connection, before)
+                connection.send_all(before, _UNREAD_SECONDS)
             before = piece
         connection.closes = not answer.keep_alive
         # The last bytes are left to the watching thread where the line is full.
         connection.outgoing = connection.send(before)
-
-    def _send(self, connection: Connection, data: bytes) -> None:
-        """Sends, and waits for the line."""
-        end = time.monotonic() + _UNREAD_SECONDS
-        while data := connection.send(data):
-            if time.monotonic() > end:
-                raise TimeoutError("nobody reads the answer")
 
 
 def _allow_files(wanted: int) -> None:
