@@ -45,6 +45,47 @@ COMMENT_SENTIMENT = "comment_sentiment"
 IMPLICIT = ("rephrased", "repeated", "abandoned")
 """What users did rather than said, as flags under the names of feedback (`monitor.feedback.conversations`)."""
 
+DOCUMENT = "document"
+COUNTED = {
+    signal.name: signal
+    for signal in (
+        Signal(
+            name="feedback_burst",
+            kind=Kind.CATEGORY,
+            title="Feedback from few people",
+            description="What people said alike within an hour: how much of the day's feedback came from five of them.",
+            family="safety",
+            relevant=0.2,
+            misleads="A person is the annotator, else the user or session of the call; who changes names is not seen. "
+            "A colleague who reviews many answers in an hour looks the same.",
+            weight=3.0,
+        ),
+        Signal(
+            name="prompt_flood",
+            kind=Kind.CATEGORY,
+            title="Near-duplicate prompts of few users",
+            description="Prompts that are nearly the same (cosine of their vectors 0.85): how many five users sent.",
+            family="safety",
+            relevant=0.005,
+            misleads="Needs prompt_meaning, and calls with a user or session: who comes with a new one each time "
+            "is not seen. A program that begins to send one template looks the same. 20,000 prompts a day are read.",
+            weight=3.0,
+        ),
+        Signal(
+            name=DOCUMENT,
+            kind=Kind.CATEGORY,
+            title="Document in the context",
+            description="How often each document was given to a model or found by a retriever, by a fingerprint.",
+            family="safety",
+            relevant=0.1,
+            misleads="One changed letter makes another document. News and new manuals rise as fast as planted texts: "
+            "read it. 5,000 retrievals a day are read.",
+            weight=3.0,
+        ),
+    )
+}
+"""What is counted over a day rather than call by call (`monitor.poisoning`), by name."""
+
 _FOLLOWED = "Only calls with a session or a user can be followed. "
 _OWN = {
     COMMENT_SENTIMENT: (
@@ -135,7 +176,7 @@ def describe(name: str, kind: Kind) -> Signal:
     """The signal of a stored name: declared, feedback, or a plain description of one nobody declares any more."""
     if name.startswith(FEEDBACK_PREFIX):
         return feedback_signal(name, kind)
-    declared = registry().get(name)
+    declared = COUNTED.get(name) or registry().get(name)
     if declared is not None and declared.kind is kind:
         return declared
     return Signal(

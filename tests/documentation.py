@@ -11,6 +11,7 @@ from pathlib import Path
 
 from monitor.contracts import Enricher, Indicator, collect
 from monitor.settings import Settings
+from monitor.signals import COUNTED
 
 ROOT = Path(__file__).parent.parent
 DIRECTIONS = {"up": "more is better", "down": "less is better", None: "neither is better"}
@@ -58,6 +59,12 @@ def signals_page() -> str:
             if signal.misleads:
                 lines.append(f"Misleads: {signal.misleads}  ")
             lines.append("")
+    lines += ["## Counted over a day", ""]
+    for signal in COUNTED.values():
+        lines.append(f"**`{signal.name}`** ({signal.kind}; {signal.family})  ")
+        lines.append(f"{signal.title}: {signal.description}  ")
+        lines.append(f"Smallest relevant change: {signal.relevant_change * 100:g} points.  ")
+        lines += [f"Misleads: {signal.misleads}  ", ""]
     lines += [
         "## feedback",
         "",

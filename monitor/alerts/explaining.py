@@ -24,14 +24,16 @@ from monitor.clock import BlockLength, block_start, from_microseconds, to_micros
 from monitor.contracts import Kind
 from monitor.errors import describe
 from monitor.explain.explanation import MIN_CALLS, Focus, Texts, explain, with_texts
-from monitor.explain.records import Explanation
+from monitor.explain.records import Example, Explanation
 from monitor.explain.sample import Sample, columns_of
 from monitor.model_names import model_family
+from monitor.poisoning.days import examples_of
 from monitor.profile import Floats
 from monitor.queries.alerts import AlertRecord, IncidentRecord, read_incidents
 from monitor.queries.samples import SampledCall, bodies, sampled_calls
 from monitor.records import HIDDEN, Body
 from monitor.settings import Settings
+from monitor.signals import COUNTED
 from monitor.store import Store, table_of
 from monitor.vectors import DIMENSIONS, decode_vectors
 
@@ -128,6 +130,10 @@ def _explained(
     *,
     texts: bool,
 ) -> Explanation:
+    if alert.signal in COUNTED:
+        day = from_microseconds(alert.detail["start"])
+        found = examples_of(store, project_id, alert.signal, day, category_of(alert))
+        return msgspec.structs.replace(_nothing(now), examples_after=tuple(Example(*one) for one in found))
     sample, what, places = sample_of(alert, calls)
     if min(int(sample.after.sum()), int((~sample.after).sum())) < MIN_CALLS:
         return msgspec.structs.replace(

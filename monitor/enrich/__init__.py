@@ -23,6 +23,7 @@ from monitor.dirty import mark_times
 from monitor.errors import PluginError, SettingsError
 from monitor.rows import span_of
 from monitor.signal_rows import declared_layout, enrichment_row, write_layout
+from monitor.signals import COUNTED
 from monitor.store import table_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ def switched_off(settings: Settings) -> frozenset[str]:
     """The signals and enrichers that the settings switch off. Raises SettingsError for a name that does not exist."""
     off = frozenset(settings.signals_off)
     if off:
-        known = {*enrichers(), *(signal.name for enricher in enrichers().values() for signal in enricher.signals)}
+        known = {
+            *enrichers(),
+            *COUNTED,
+            *(signal.name for enricher in enrichers().values() for signal in enricher.signals),
+        }
         if unknown := sorted(off - known):
             names = ", ".join(unknown)
             raise SettingsError(f"MONITOR_SIGNALS_OFF: no signal or enricher is called {names}; see docs/signals.md.")

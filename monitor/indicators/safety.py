@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from monitor.contracts import Evidence, Indicator, Signal, State, Verdict
+from monitor.signals import COUNTED
 from monitor.stats.judging import judge_change
 
 
@@ -21,7 +22,7 @@ def _compute(evidence: Evidence) -> Verdict:
 
 
 def _applies(signal: Signal) -> bool:
-    return signal.family == "safety"
+    return signal.family == "safety" and signal.name not in COUNTED
 
 
 safety = Indicator(

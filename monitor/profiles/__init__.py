@@ -22,7 +22,7 @@ from monitor.profiles.build import build
 from monitor.profiles.calls import read_calls
 from monitor.profiles.segments import dimensions
 from monitor.settings import Settings
-from monitor.signals import registry
+from monitor.signals import COUNTED, registry
 from monitor.store import Row, Store, table_of
 
 _DIRTY = table_of(tables.DirtyBlock)
@@ -154,6 +154,7 @@ def _rebuild_block(
                 _PROFILE.c.project_id == project_id,
                 _PROFILE.c.length == str(length),
                 _PROFILE.c.start == to_microseconds(start),
+                _PROFILE.c.signal.not_in(COUNTED),
             )
         )
         store.insert(connection, tables.Profile, rows)
