@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from monitor.alerts import update
 from monitor.alerts.mail import label, mail_of, one_line
 from monitor.alerts.message import incident_notification
-from monitor.alerts.view import Place
+from monitor.alerts.view import Place, incident_view, since_text
 from monitor.alerts.weekly import week_view
 from monitor.contracts import WHOLE, Notification, Segment
 from monitor.queries import alerts as queries
@@ -238,7 +238,46 @@ def test_a_gap_a_forecast_and_a_move_of_meaning_are_said_as_such(
     assert re.search(r"refusals:? 20.0%, others 2.0%", text)
     assert re.search(r"volume:? 400 → 12 calls a day", text)
     assert re.search(r"expected 1[12]", text)
-    assert "gpt-4 + prime: topics of responses moved by 0.83" in text
+    assert "gpt-4 + prime\n- topics of responses moved by 0.83 (standard deviations between users)" in text
+
+
+def test_trouble_of_the_monitor_is_told_in_a_sentence_with_what_to_do(
+    store: Store, settings: Settings, project: int
+) -> None:
+    rules = dict(pack(silence=None))
+    rules["silence"] = replace(rules["silence"], against="pulse")
+    reason = "The newest call is 12 hours old; the longest pause of four weeks was 3 hours."
+    say(store, 9, "bad", indicator="silence", signal="", segment=WHOLE, before=6.0, after=12.0, reason=reason)
+    update(store, settings, evening(9), rules)
+    (record,) = queries.incidents(store, project)
+    told = incident_notification(store, PLACE, record, "opened", evening(9))
+    assert told.subject == f"[default] {reason.rstrip('.')}"
+    for body in (told.text, Elements(told.html).text):
+        assert "This monitor" in body
+        assert body.count(reason) == 1
+        assert "Look at Senders" in body
+        for beside_the_point in ("all traffic", "Calls before", "Read a few calls", "0 calls", "model"):
+            assert beside_the_point not in body
+    assert {urlsplit(item["href"]).path for tag, item in Elements(told.html).tags if tag == "a"} == {
+        "/senders",
+        "/",
+        "/alerts",
+    }
+
+
+def test_changes_of_one_segment_stand_together_and_what_got_better_is_not_red(
+    store: Store, settings: Settings, project: int
+) -> None:
+    say(store, 9, "bad", before=0.84, after=0.51)
+    for signal, after in (("response_words", 2.0), ("prompt_characters", 9.0)):
+        say(store, 9, "moved", indicator="drift", signal=signal, before=100.0, after=after)
+    say(store, 9, "bad", indicator="drift", signal="latency_s", segment=Segment("feature", "x"), before=9.0, after=5.0)
+    update(store, settings, evening(9), pack())
+    (record,) = queries.incidents(store, project)
+    view = incident_view(store, PLACE, record, evening(9))
+    assert len({group.where for group in view.groups}) == len(view.groups)
+    assert {line.what: line.tone for group in view.groups for line in group.lines}["latency"] == "moved"
+    assert since_text(evening(9), evening(9)) == "15 Jan, 00:20 UTC"
 
 
 def test_the_summary_has_open_and_ended_incidents(store: Store, settings: Settings, project: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from monitor import wording
+from monitor.advice import is_of_the_monitor
 from monitor.alerts.telling import headline, title
 from monitor.alerts.view import IncidentView, Place, incident_view
 from monitor.contracts import Notification
@@ -57,7 +58,7 @@ def incident_subject(project: str, record: IncidentRecord, kind: str, now: datet
     chosen = headline(record.alerts)
     more = sum(alert.is_open and alert not in chosen for alert in record.telling)
     what = title(record.alerts, arrow="->") if record.is_open else record.title.replace(wording.ARROW, "->")
-    tail = f" since {wording.day(record.since, now)}"
+    tail = "" if is_of_the_monitor(record.alerts) else f" since {wording.day(record.since, now)}"
     if more > 0 and record.is_open:
         tail += f" (+{wording.plural(more, 'more change')})"
     head = f"[{wording.shortened(project, 40)}] {prefix}"

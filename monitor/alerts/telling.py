@@ -8,6 +8,7 @@ from dataclasses import replace
 from math import log2, log10
 
 from monitor import wording
+from monitor.advice import is_of_the_monitor
 from monitor.alerts.rules import size_of_change
 from monitor.contracts import WHOLE, Kind, Segment, Signal
 from monitor.queries.alerts import SEVERITIES, AlertRecord
@@ -160,7 +161,7 @@ def headline(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
     severity = worst([alert.severity for alert in ordered])
     if first.severity != severity:
         worse = next(alert for alert in ordered if alert.severity == severity)
-        return [worse, first] if _is_better(first) else [first, worse]
+        return [worse, first] if is_better(first) else [first, worse]
     # Two signals of one family (accuracy twice, two lengths) say the same thing twice; another family adds to it.
     others = [
         alert
@@ -186,6 +187,8 @@ def title(alerts: Sequence[AlertRecord], *, arrow: str = wording.ARROW) -> str:
     chosen = headline(alerts)
     if not chosen:
         return ""
+    if is_of_the_monitor(alerts):
+        return wording.shortened(phrase(chosen[0], arrow=arrow), MAX_TITLE)
     text = f"{wording.segment_text(chosen[0].segment)}: {phrase(chosen[0], arrow=arrow)}"
     for alert in chosen[1:]:
         elsewhere = f"; {wording.segment_text(alert.segment)}: "
@@ -224,7 +227,8 @@ def _specificity(segment: Segment) -> float:
     return 0.0 if segment == WHOLE else 2.0 if "+" in segment.dimension else 1.0
 
 
-def _is_better(alert: AlertRecord) -> bool:
+def is_better(alert: AlertRecord) -> bool:
+    """True where what changed is an improvement."""
     good = signal_of(alert).good
     if good is None or alert.before is None or alert.after is None:
         return False

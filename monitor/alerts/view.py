@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from monitor import wording
-from monitor.alerts.telling import category_of, headline, in_order, is_forecast, name_of, signal_of
+from monitor import advice, wording
+from monitor.alerts.telling import category_of, headline, in_order, is_better, is_forecast, name_of, signal_of
 from monitor.clock import BlockLength, block_start
 from monitor.contracts import Block, Kind, Segment
 from monitor.explain import telling as explained
@@ -48,7 +48,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class Line:
-    """One change: where, what, from what to what, by how much, how sure, and the calls on both sides."""
+    """One change: where, what, from what to what, by how much, and how sure."""
 
     where: str
     what: str
@@ -57,8 +57,6 @@ class Line:
     difference: str
     evidence: str
     tone: str
-    calls_before: str
-    calls_since: str
     trend: Trend | None = None
 
     @property
@@ -68,10 +66,21 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Group:
+    """The changes of one segment, and its calls on both sides."""
+
+    where: str
+    lines: tuple[Line, ...]
+    calls_before: str
+    calls_since: str
+
+
+@dataclass(frozen=True)
 class IncidentView:
-    """An incident as a mail shows it. `top` are the most telling changes, `lines` the next, `more` how many are
-    not shown; `judged` is what feedback says there that has not changed enough to be certain; `why` are name and text
-    of at most three answers of the explanation."""
+    """An incident as a mail shows it. `top` are the most telling changes, `groups` the next by segment, `more` how many
+    are not shown; `reasons` are sentences in place of figures where it is about the monitor itself; `judged` is what
+    feedback says there that has not changed enough to be certain; `why` are name and text of at most three answers of
+    the explanation; `ways` are name and address of where to look."""
 
     project: str
     title: str
@@ -81,16 +90,14 @@ class IncidentView:
     since: str
     lasted: str
     top: tuple[Line, ...]
-    lines: tuple[Line, ...]
+    groups: tuple[Group, ...]
     more: int
-    segments: tuple[str, ...]
+    reasons: tuple[str, ...]
     judged: tuple[str, ...]
     appeared: tuple[str, ...]
     why: tuple[tuple[str, str], ...]
     steps: tuple[str, ...]
-    calls_before: str
-    calls_since: str
-    drift: str
+    ways: tuple[tuple[str, str], ...]
     page: str
 
 
@@ -107,58 +114,84 @@ class Place:
         return cls(base_url(settings), project)
 
 
-def incident_view(store: Store, place: Place, record: IncidentRecord, now: datetime) -> IncidentView:
-    """The view of an incident as of `now`."""
+def incident_view(
+    store: Store, place: Place, record: IncidentRecord, now: datetime, *, most: int = MAX_ROWS
+) -> IncidentView:
+    """The view of an incident as of `now`, with at most so many changes beside the most telling ones."""
+    of_monitor = advice.is_of_the_monitor(record.alerts)
     ordered = in_order(record.alerts)
     chosen = headline(record.alerts)
     trends = _trends(store, record, chosen, now)
-    telling = [alert for alert in ordered if alert in record.telling]
-    lines = [line_of(alert, place, record.since, now) for alert in telling if alert not in chosen]
-    top = [line_of(alert, place, record.since, now, trends.get(alert.id)) for alert in chosen]
-    shown = lines[:MAX_ROWS]
-    first = chosen[0]
-    before, since = sides(place, first.segment, record.since, now)
+    others = [alert for alert in ordered if alert in record.telling and alert not in chosen]
+    top = () if of_monitor else tuple(line_of(alert, trends.get(alert.id)) for alert in chosen)
+    shown = [] if of_monitor else others[:most]
+    names = dict.fromkeys(wording.segment_text(alert.segment) for alert in chosen)
     return IncidentView(
         project=place.project,
         title=record.title,
         label=_label(record),
         tone="over" if not record.is_open else "moved" if record.severity == "notice" else "bad",
-        where=wording.segment_text(first.segment),
-        since=wording.day(record.since, now),
+        where="This monitor" if of_monitor else " and ".join(names),
+        since=since_text(record.since, now),
         lasted=wording.duration((record.resolved or now) - record.since),
-        top=tuple(top),
-        lines=tuple(shown),
-        more=len(lines) - len(shown),
-        segments=tuple(dict.fromkeys(wording.segment_text(alert.segment) for alert in telling)),
-        judged=tuple(judged_texts(store, record, first.segment, now)) if record.is_open else (),
+        top=top,
+        groups=grouped(shown, place, record.since, now),
+        more=0 if of_monitor else len(others) - len(shown),
+        reasons=tuple(alert.reason for alert in ordered) if of_monitor else (),
+        judged=tuple(judged_texts(store, record, chosen[0].segment, now)) if record.is_open else (),
         appeared=tuple(appeared_texts(record, now)) if record.is_open else (),
         why=why(store, record) if record.is_open else (),
-        steps=tuple(steps(record)),
-        calls_before=before,
-        calls_since=since,
-        drift=page_link(
-            "/drift",
-            project=place.project,
-            start=record.since - SIDE,
-            end=_end(now),
-            segment=first.segment,
-            base=place.base,
-            signal=first.signal,
-        ),
+        steps=tuple(advice.steps(record)),
+        ways=_ways(place, record, chosen[0], now, of_monitor=of_monitor),
         page=page_link("/alerts", project=place.project, base=place.base, incident=str(record.id)),
     )
 
 
-def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, trend: Trend | None = None) -> Line:
+def since_text(since: datetime, now: datetime) -> str:
+    """Since when: "2 Nov, 09:00 UTC"; at midnight only the day is known: "2 Nov (UTC)"."""
+    day = wording.day(since, now)
+    return f"{day} (UTC)" if since == block_start(since, BlockLength.DAY) else f"{day}, {since:%H:%M} UTC"
+
+
+def grouped(alerts: Sequence[AlertRecord], place: Place, since: datetime, now: datetime) -> tuple[Group, ...]:
+    """Alerts as lines, those of one segment together."""
+    by_segment: dict[Segment, list[AlertRecord]] = {}
+    for alert in alerts:
+        by_segment.setdefault(alert.segment, []).append(alert)
+    return tuple(
+        Group(wording.segment_text(segment), tuple(map(line_of, found)), *sides(place, segment, since, now))
+        for segment, found in by_segment.items()
+    )
+
+
+def _ways(
+    place: Place, record: IncidentRecord, first: AlertRecord, now: datetime, *, of_monitor: bool
+) -> tuple[tuple[str, str], ...]:
+    if of_monitor:
+        pages = (("Senders", "/senders"), ("Overview", "/"))
+        return tuple((name, page_link(path, project=place.project, base=place.base)) for name, path in pages)
+    before, since = sides(place, first.segment, record.since, now)
+    course = page_link(
+        "/drift",
+        project=place.project,
+        start=record.since - SIDE,
+        end=_end(now),
+        segment=first.segment,
+        base=place.base,
+        signal=first.signal,
+    )
+    return ("Calls since the change", since), ("Calls before", before), ("Course", course)
+
+
+def line_of(alert: AlertRecord, trend: Trend | None = None) -> Line:
     """One alert as a line."""
-    calls_before, calls_since = sides(place, alert.segment, since, now)
     signal = signal_of(alert)
     what = ": ".join(filter(None, (name_of(signal), category_of(alert))))
     before, after = wording.format_pair(signal, alert.before, alert.after, with_unit=True)
     difference = wording.format_difference(signal, alert.before, alert.after)
     calls = wording.plural(alert.n, "call")
     interval = wording.format_interval(signal, alert.low, alert.high)
-    tone = "moved" if alert.severity == "notice" else "bad"
+    tone = "moved" if alert.severity == "notice" or is_better(alert) else "bad"
     is_over = not alert.is_open and "accepted" not in alert.detail
     if is_over and alert.current is not None and alert.kind in (Kind.NUMBER, Kind.FLAG):
         before, after = wording.format_pair(signal, alert.after, alert.current, with_unit=True)
@@ -169,7 +202,7 @@ def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, tr
     elif alert.detail.get("against") == "others":
         before, difference, after = "", "", f"{after}, others {before}"
     elif alert.kind is Kind.VECTOR:
-        before, difference, after = "", "", f"moved by {after}"
+        before, difference, after = "", "standard deviations between users", f"moved by {after}"
     return Line(
         where=wording.segment_text(alert.segment),
         what=what,
@@ -178,8 +211,6 @@ def line_of(alert: AlertRecord, place: Place, since: datetime, now: datetime, tr
         difference=difference,
         evidence=", ".join(filter(None, (interval, calls))),
         tone=tone,
-        calls_before=calls_before,
-        calls_since=calls_since,
         trend=trend,
     )
 
@@ -243,29 +274,6 @@ def judged_texts(store: Store, record: IncidentRecord, segment: Segment, now: da
     return texts
 
 
-def steps(record: IncidentRecord) -> list[str]:
-    """What to do next, the most useful first."""
-    if not record.is_open:
-        return []
-    found = {dimension: _named(dimension, values) for dimension, values in record.suspects.items()}
-    advice = ["Read a few calls from before and since the change, side by side."]
-    if "prompt_version" in found:
-        advice.append(f"If {found['prompt_version']} the cause, go back to the one before.")
-    if "release" in found:
-        advice.append(f"If {found['release']} the cause, roll back.")
-    if "model" in found:
-        advice.append(f"If {found['model']} the cause, pin the model that answered before.")
-    if not found:
-        advice.append("No new model, release or prompt version was seen then: ask what else was deployed or who came.")
-    return advice
-
-
-def _named(dimension: str, values: Sequence[str]) -> str:
-    """The subject of a sentence: "model gpt-4-0613 is", "models a and b are"."""
-    several = len(values) > 1
-    return f"{wording.dimension_text(dimension)}{'s' * several} {wording.listed(values)} {'are' if several else 'is'}"
-
-
 def trend_of(blocks: Sequence[Block], since: datetime, start: datetime, days: int) -> Trend | None:
     """The daily values from `start` on; None where there are fewer than two."""
     values = {block.start: block.profile.mean for block in blocks}
@@ -288,7 +296,7 @@ def trend_of(blocks: Sequence[Block], since: datetime, start: datetime, days: in
         )
         for number, value in enumerate(ordered)
     )
-    caption = f"day by day, {wording.period(start, start + timedelta(days=days))}"
+    caption = f"mean of each day (UTC), {wording.period(start, start + timedelta(days=days))}"
     return Trend(cells, wording.sparkline(ordered), caption)
 
 
@@ -315,6 +323,8 @@ def _trends(
 def _label(record: IncidentRecord) -> str:
     if not record.is_open:
         return "Accepted as the new normal" if record.accepted else "Over"
+    if advice.is_of_the_monitor(record.alerts):
+        return "Needs a look"
     return {"notice": "Changed", "serious": "Got worse", "critical": "Got much worse"}[record.severity]
 
 

@@ -22,6 +22,7 @@ from monitor.store import Store, table_of
 WEEK = timedelta(days=7)
 # The last day of the week is judged a quarter of an hour after midnight; that takes a moment.
 AFTER_MIDNIGHT = timedelta(minutes=20)
+MAX_ROWS = 5
 
 _project = table_of(tables.Project)
 _value = table_of(tables.Value)
@@ -94,8 +95,8 @@ def week_view(store: Store, place: Place, project_id: int, now: datetime) -> Wee
         calls_change=_compared(n, before),
         spend=spend,
         standing=_standing(len(still_open), len(over)),
-        incidents=tuple(incident_view(store, place, record, now) for record in still_open),
-        resolved=tuple(incident_view(store, place, record, now) for record in over),
+        incidents=tuple(incident_view(store, place, record, now, most=MAX_ROWS) for record in still_open),
+        resolved=tuple(incident_view(store, place, record, now, most=0) for record in over),
         overview=page_link("/", project=place.project, start=start, end=end, base=place.base),
         usage=page_link("/usage", project=place.project, start=start, end=end, base=place.base),
     )
