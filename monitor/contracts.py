@@ -228,13 +228,27 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """What an indicator of amounts adds up: the calls that have the signal, or its `sum`; called `noun` in sentences.
+
+    A change by `factor` up or down is the smallest that matters, and that to the `worse` side gets worse.
+    """
+
+    of: Literal["calls", "sum"]
+    noun: str
+    factor: float
+    worse: Direction
+
+
+@dataclass(frozen=True)
 class Indicator:
     """One question with a pure function that answers it.
 
     `applies` chooses the signals. `against` is what the current window is compared with: the stream's own "past", the
     "others" of the same dimension, or nothing but the monitor's own `facts` ("pulse", judged once for the project).
     `overall_only` restricts it to the whole project. Those against the past are also asked of closed hours, by the kind
-    of the signal alone (`monitor.detectors`), unless `hourly` is false.
+    of the signal alone (`monitor.detectors`), unless `hourly` is false. One that has an `amount` judges how much there
+    is of something against a forecast, by the day and by the hour.
     """
 
     name: str
@@ -247,6 +261,7 @@ class Indicator:
     block: BlockLength = BlockLength.DAY
     overall_only: bool = False
     hourly: bool = True
+    amount: Amount | None = None
     rule: Rule | None = None
 
 

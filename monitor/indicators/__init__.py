@@ -256,7 +256,10 @@ def _judge_day(
     """The verdicts of a day, and the false alarms they may cost."""
     work = _work(store, settings, project_id, day=day, now=now, first=first, pack=pack)
     questions = list(_questions(work, pack.values()))
-    looks = sum(question.signal.weight for question in questions) * WINDOWS_A_QUARTER * LOOKS_A_WINDOW
+    looks = sum(
+        question.signal.weight * (1 if question.indicator.overall_only else LOOKS_A_WINDOW) for question in questions
+    )
+    looks *= WINDOWS_A_QUARTER
     looks /= settings.alarm_budget * SHARES[SLOW]
     asked = [(question, max(1, math.ceil(looks / question.signal.weight))) for question in questions]
     rows = [row for question, share in asked if (row := _answer(work, question, share)) is not None]
@@ -284,12 +287,7 @@ def _work(
 
 def _amounts(pack: Mapping[str, Indicator]) -> frozenset[str]:
     """The indicators of how many calls there are and what they cost, which holidays are not judged for."""
-    return frozenset(name for name, indicator in pack.items() if is_amount(indicator))
-
-
-def is_amount(indicator: Indicator) -> bool:
-    """True for one that judges the amount of a day against a forecast."""
-    return indicator.against == "past" and indicator.overall_only
+    return frozenset(name for name, indicator in pack.items() if indicator.amount is not None)
 
 
 def _signal(name: str, kind: Kind, declared: Mapping[str, Signal]) -> Signal:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from monitor import wording
-from monitor.contracts import Evidence, Indicator, Signal, State, Verdict
+from monitor.contracts import Amount, Evidence, Indicator, Signal, State, Verdict
 from monitor.stats.amounts import judge_amount
 from monitor.stats.comparison import Sides, compare_categories
 from monitor.stats.forecast import MIN_DAYS, forecast
 from monitor.stats.judging import details, judge_change, level_of, not_enough, relevant_change, since
 
 NO_PRICE = "none"
-_RELEVANT_FACTOR = 1.5
+_MONEY = Amount("sum", "money", factor=1.5, worse="up")
 
 
 def _cost(evidence: Evidence) -> Verdict:
@@ -64,7 +64,7 @@ def _spend(evidence: Evidence) -> Verdict:
         total,
         found,
         what="spend",
-        relevant_factor=_RELEVANT_FACTOR,
+        relevant_factor=_MONEY.factor,
         state_of=lambda direction: "bad" if direction > 0 else "ok",
         reason_of=reason,
     )
@@ -127,6 +127,7 @@ spend = Indicator(
     applies=_is_cost,
     compute=_spend,
     overall_only=True,
+    amount=_MONEY,
 )
 
 unpriced = Indicator(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from monitor import wording
-from monitor.contracts import Evidence, Indicator, Signal, State, Verdict
+from monitor.contracts import Amount, Evidence, Indicator, Signal, State, Verdict
 from monitor.profile import merge
 from monitor.stats.amounts import judge_amount
 from monitor.stats.comparison import Sides
@@ -14,7 +14,7 @@ from monitor.stats.judging import judge_change, level_of
 from monitor.stats.tails import TAIL, TAIL_NAME, compare_tails
 
 # A drop to half, or a burst to double, matters.
-_RELEVANT_FACTOR = 2.0
+_CALLS = Amount("calls", "calls", factor=2.0, worse="down")
 
 
 def _volume(evidence: Evidence) -> Verdict:
@@ -58,7 +58,7 @@ def _volume(evidence: Evidence) -> Verdict:
         float(calls),
         found,
         what="number of calls",
-        relevant_factor=_RELEVANT_FACTOR,
+        relevant_factor=_CALLS.factor,
         state_of=lambda direction: "bad" if direction < 0 else "moved",
         reason_of=reason,
     )
@@ -128,6 +128,7 @@ volume = Indicator(
     applies=_is_calls,
     compute=_volume,
     overall_only=True,
+    amount=_CALLS,
 )
 
 errors = Indicator(
