@@ -59,12 +59,13 @@ def layout(request: Request) -> Any:
                         className="stack call-texts",
                     ),
                     html.Div(
-                        [_facts(request, detail), _cost(detail), _feedback(detail), _signals(detail), _rest(detail)],
+                        [_facts(request, detail), _cost(detail), _feedback(detail), _rest(detail)],
                         className="stack",
                     ),
                 ],
                 className="call",
             ),
+            _signals(detail),
         ]
     )
 
@@ -212,21 +213,21 @@ def _signals(detail: CallDetail) -> Any:
     known = registry()
     order = {name: place for place, name in enumerate(known)}
     names = sorted(detail.row.signals, key=lambda name: (order.get(name, len(order)), name))
-    rows = []
+    entries = []
     for name in names:
         if name in _SHOWN_ELSEWHERE:
             continue
         signal = known.get(name)
-        meaning = signal.description if signal else ""
-        value = _value(name, detail.row)
-        rows.append([html.Div([html.Div(title_of(name)), html.Div(meaning, className="dim meaning")]), value])
-    if not rows:
+        told: list[Any] = [html.Div(_value(name, detail.row), className="measured")]
+        if signal is not None:
+            told.append(html.Div(signal.description, className="dim meaning"))
+        entries.append(html.Div([html.Dt(title_of(name)), html.Dd(told)]))
+    if not entries:
         return None
-    return html.Section(
-        [
-            html.H2("Signals", className="card-title"),
-            cards.table(["Signal", "Value"], rows, caption="Signals", numeric=[1]),
-        ]
+    return cards.section(
+        "Signals",
+        cards.card(html.Dl(entries, className="signals")),
+        lead="What was measured on this call, and what each of it means.",
     )
 
 

@@ -166,29 +166,38 @@ def table(
     empty: str = "Nothing to show.",
     row_states: Sequence[str] = (),
 ) -> html.Div:
-    """A table that scrolls inside its box on a narrow screen. `numeric` are the columns that align right."""
+    """A table; on a phone each row of one with more than three columns is a card whose cells say their column's name.
+
+    `numeric` are the columns that align right. Columns without a word in any row are left out.
+    """
     if not rows:
         return nothing(empty)
+    said = [place for place in range(len(head)) if any(row[place] not in ("", None) for row in rows)]
+    labels: list[dict[str, Any]] = [{"data-label": _words_of(name)} for name in head]
     body = [
         html.Tr(
-            [html.Td(cell, className="numeric" if place in numeric else "") for place, cell in enumerate(row)],
+            [html.Td(row[place], className="numeric" if place in numeric else "", **labels[place]) for place in said],
             className=f"row-{row_states[index]}" if index < len(row_states) else "",
         )
         for index, row in enumerate(rows)
     ]
-    columns = [
-        html.Th(name, scope="col", className="numeric" if place in numeric else "") for place, name in enumerate(head)
-    ]
+    columns = [html.Th(head[place], scope="col", className="numeric" if place in numeric else "") for place in said]
     return html.Div(
         html.Table(
             [html.Caption(caption, className="sr-only"), html.Thead(html.Tr(columns)), html.Tbody(body)],
-            className="many-columns" if len(head) > 3 else "",
+            className="many-columns" if len(said) > 3 else "",
         ),
         className="table-box",
         tabIndex=0,
         role="region",
         **aria(label=caption),
     )
+
+
+def _words_of(part: Any) -> str:
+    """The words of a column's head, without the mark of its sorting."""
+    inner = getattr(part, "children", part)
+    return inner.removesuffix(" ↓") if isinstance(inner, str) else ""
 
 
 def sparkline(values: Sequence[float | None]) -> html.Div:

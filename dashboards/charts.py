@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import plotly.graph_objects as go
@@ -38,6 +39,16 @@ _OUTLYING = 20.0
 """How many times the median the largest value is before lines are drawn by powers of ten."""
 
 
+_DATES = [
+    {"dtickrange": [None, 1000], "value": "%H:%M:%S\n%-d %b"},
+    {"dtickrange": [1000, 86_399_999], "value": "%H:%M\n%-d %b"},
+    {"dtickrange": [86_400_000, "M1"], "value": "%-d %b\n%Y"},
+    {"dtickrange": ["M1", "M12"], "value": "%b\n%Y"},
+    {"dtickrange": ["M12", None], "value": "%Y"},
+]
+"""Dates on axes as they are written elsewhere: the day before the month; the line below only where it changes."""
+
+
 def _template(text: str, grid: str, hover: str, border: str, colours: Sequence[str]) -> dict[str, Any]:
     axis = {
         "gridcolor": grid,
@@ -57,7 +68,7 @@ def _template(text: str, grid: str, hover: str, border: str, colours: Sequence[s
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "colorway": list(colours),
-            "xaxis": {**axis, "showgrid": False},
+            "xaxis": {**axis, "showgrid": False, "tickformatstops": _DATES},
             "yaxis": {**axis, "zeroline": False},
             "hoverlabel": {"bgcolor": hover, "bordercolor": border, "font": {"color": text}, "align": "left"},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
@@ -256,10 +267,17 @@ def dress(tree: Any, theme: str) -> Any:
 
 
 def _interval(one: Series) -> go.Scatter:
-    times = [*one.times, *reversed(one.times)]
+    """The area between low and high, one for each run of points that have both."""
+    times: list[datetime | None] = []
+    values: list[float | None] = []
+    for known, run in groupby(zip(one.times, one.low, one.high, strict=True), key=lambda point: point[1] is not None):
+        points = list(run)
+        if known and len(points) > 1:
+            times += [*(point[0] for point in points), *(point[0] for point in reversed(points)), None]
+            values += [*(point[2] for point in points), *(point[1] for point in reversed(points)), None]
     return go.Scatter(
         x=times,
-        y=[*one.high, *reversed(list(one.low))],
+        y=values,
         fill="toself",
         fillcolor=_FADED,
         line={"width": 0},

@@ -81,6 +81,11 @@ class Request:
         return BlockLength.HOUR if self.end - self.start <= timedelta(days=2) else BlockLength.DAY
 
     @property
+    def each(self) -> str:
+        """How often a chart has a bar or point: "a day", "an hour"."""
+        return "an hour" if self.length is BlockLength.HOUR else "a day"
+
+    @property
     def previous(self) -> tuple[datetime, datetime]:
         """The range of the same length just before."""
         return self.start - (self.end - self.start), self.start

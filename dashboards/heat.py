@@ -141,5 +141,6 @@ def _in_trouble(verdict: VerdictRecord | None) -> bool:
 
 
 def _head(segment: Segment) -> html.Th:
-    text = wording.shortened(wording.segment_text(segment), 44)
+    # A long name breaks after an underline, not within a word.
+    text = wording.shortened(wording.segment_text(segment), 44).replace("_", "_\u200b")
     return html.Th(html.Span(text), scope="col", title=wording.dimension_text(segment.dimension))

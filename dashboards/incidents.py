@@ -10,12 +10,11 @@ from dash import dcc, html
 
 from dashboards import cards, explanations, streams
 from dashboards.filters import Request
-from monitor import wording
+from monitor import advice, wording
 from monitor.contracts import Kind, Signal
 from monitor.explain.records import Explanation
 from monitor.queries.alerts import AlertRecord, Appeared, IncidentRecord
 from monitor.queries.explanations import explanations_of
-from monitor.queries.rules import indicators
 from monitor.signals import describe
 
 SEVERITIES: Mapping[str, tuple[str, str]] = {
@@ -38,7 +37,7 @@ def card(request: Request, incident: IncidentRecord) -> html.Article:
             html.Div([html.H3(title), cards.badge(state, label)], className="verdict-head"),
             _changes(request, incident),
             cards.fact_list(_facts(request, incident)),
-            html.P([html.Strong("Next: "), next_step(incident)], className="next-step") if incident.is_open else None,
+            _next(request, incident),
             cards.ways(ways(request, lead)) if lead else None,
         ],
         className=f"card verdict verdict-{state if incident.is_open else 'ok'}",
@@ -99,28 +98,27 @@ def appeared_text(appeared: Sequence[Appeared]) -> str:
     )
 
 
-def next_step(incident: IncidentRecord) -> str:
-    """What to do about an open incident, by what else changed when it began."""
-    if _is_of_the_monitor(incident):
-        return "Ask whether the application, its exporter or the monitor stopped; Senders says who sent last, and when."
-    suspects = {dimension: wording.listed(values) for dimension, values in incident.suspects.items()}
-    look = "Read a few calls from both sides to confirm"
-    if "prompt_version" in suspects:
-        return f"{look}, then correct prompt version {suspects['prompt_version']} or go back to the one before."
-    if "model" in suspects:
-        return f"{look}, then pin the model that answered before, or adapt the prompt to {suspects['model']}."
-    if "release" in suspects:
-        return f"{look}, then roll back release {suspects['release']} or correct it."
-    if incident.severity == "notice":
-        return "Read a few calls from both sides to see whether the change was meant; nothing is known to be worse."
-    return (
-        f"{look}; nothing new was seen that day, so look for what the prompts or the users since then have in common."
+def _next(request: Request, incident: IncidentRecord) -> Any:
+    """What to do: the first two steps, all of them on the page of the incident itself."""
+    steps = advice.steps(incident)
+    if not steps:
+        return None
+    if request.parameter("incident") != str(incident.id):
+        return html.P([html.Strong("Next: "), *_spoken(" ".join(steps[:2]))], className="next-step")
+    return html.Div(
+        [html.Strong("Next"), html.Ol([html.Li(_spoken(step)) for step in steps], className="plain-list")],
+        className="next-step",
     )
+
+
+def _spoken(step: str) -> list[Any]:
+    """A sentence with what stands between backticks, such as a command, as code."""
+    return [html.Code(part) if place % 2 else part for place, part in enumerate(step.split("`"))]
 
 
 def ways(request: Request, alert: AlertRecord) -> list[tuple[str, str]]:
     """Where to look closer: the calls of both sides, and the course of the stream."""
-    if _family(alert) == "pulse":
+    if advice.is_of_the_monitor([alert]):
         return [("Senders", request.link("/senders")), ("Newest calls", request.link("/explorer"))]
     before, after = streams.both_sides(request, alert.signal, alert.segment, alert.since)
     return [
@@ -130,19 +128,11 @@ def ways(request: Request, alert: AlertRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _family(alert: AlertRecord) -> str:
-    found = indicators().get(alert.indicator)
-    return found.family if found else ""
-
-
-def _is_of_the_monitor(incident: IncidentRecord) -> bool:
-    """Whether it is about the monitor and what reaches it, not about what the calls say."""
-    return bool(incident.alerts) and all(_family(alert) == "pulse" for alert in incident.alerts)
-
-
 def _changes(request: Request, incident: IncidentRecord) -> html.Ul:
     """The most telling changes, each with how sure it is: one of each family of signals first, as others repeat it."""
     alerts = incident.telling
+    if advice.is_of_the_monitor(alerts):
+        return html.Ul([html.Li(wording.shortened(alert.reason, 300)) for alert in alerts], className="changes")
     families = {alert.signal: signal_of(alert).family for alert in alerts}
     first = {families[alert.signal]: alert for alert in reversed(alerts)}
     others = [alert for alert in alerts if alert is not first[families[alert.signal]]]
@@ -170,6 +160,8 @@ def _facts(request: Request, incident: IncidentRecord) -> list[tuple[str, Any]]:
     since = wording.day(incident.since)
     if incident.is_open and request.end > incident.since:
         since += f" ({wording.duration(request.end - incident.since)})"
+    if advice.is_of_the_monitor(incident.alerts):
+        return [("Since", wording.moment_text(incident.since)), ("Over since", _over(incident))]
     shown = list(dict.fromkeys(wording.segment_text(alert.segment) for alert in incident.telling))
     whom = ", ".join(wording.shortened(text, 60) for text in shown[:_MOST_SEGMENTS])
     if len(shown) > _MOST_SEGMENTS:
@@ -182,6 +174,9 @@ def _facts(request: Request, incident: IncidentRecord) -> list[tuple[str, Any]]:
     lead = explained(request, incident)
     if lead is not None and request.parameter("incident") != str(incident.id):
         facts += explanations.facts(signal_of(lead[0]), lead[1])
-    if incident.resolved is not None:
-        facts.append(("Over since", wording.moment_text(incident.resolved)))
+    facts.append(("Over since", _over(incident)))
     return facts
+
+
+def _over(incident: IncidentRecord) -> str:
+    return "" if incident.resolved is None else wording.moment_text(incident.resolved)

@@ -76,7 +76,7 @@ def _numbers(request: Request, days: Sequence[Period], weeks: Sequence[Period], 
                 f"Users, newest {name}",
                 _whole(found[-1].users) if found else wording.MISSING,
                 symbol="users",
-                change=_change(found[-1].users, found[-2].users) if len(found) > 1 else None,
+                change=_change(found[-1].users, found[-2].users, f"on the {name} before") if len(found) > 1 else None,
                 detail=f"{_whole(found[-1].newcomers)} new, {_whole(found[-1].returning)} returning" if found else "",
             )
             for name, found in (("week", weeks), ("month", months))
@@ -153,7 +153,7 @@ def _retention(weeks: Sequence[Period]) -> Any:
         [
             html.Th("First seen in the week of", scope="col"),
             html.Th("Users", scope="col"),
-            *(html.Th(f"+{number}", scope="col", title=f"{number} weeks later") for number in range(1, width + 1)),
+            *(html.Th(f"{number} wk", scope="col", title=f"{number} weeks later") for number in range(1, width + 1)),
         ]
     )
     rows = [
@@ -208,12 +208,13 @@ def _whole(value: float | None) -> str:
     return wording.MISSING if value is None else wording.count(round(value))
 
 
-def _change(now: float | None, before: float | None) -> cards.Change | None:
+def _change(now: float | None, before: float | None, against: str = "on the period before") -> cards.Change | None:
     moved = change(now, before)
     if moved is None:
         return None
-    sign = "+" if moved > 0 else "−" if moved < 0 else "±"
-    return cards.Change(f"{sign}{wording.percent(abs(moved))}", None if not moved else moved > 0)
+    if abs(moved) < 0.005:
+        return cards.Change("as before")
+    return cards.Change(f"{'+' if moved > 0 else wording.MINUS}{abs(moved):.0%} {against}", moved > 0)
 
 
 PAGE = Page("/adoption", "Adoption", "users", 6, layout, section="Product")

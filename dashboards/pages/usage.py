@@ -151,12 +151,24 @@ def _traffic(request: Request, now: Usage, other: Usage | None) -> Any:
     return html.Div(
         [
             lines(
-                "calls", "Calls", f"{wording.plural(total.calls, 'call')} in all.", None, lambda p: p.calls, missing=0
+                "calls",
+                f"Calls {request.each}",
+                f"{wording.plural(total.calls, 'call')} in all.",
+                None,
+                lambda p: p.calls,
+                missing=0,
             ),
-            lines("users", "Users", "Different users by block.", None, lambda p: p.users, missing=0),
+            lines(
+                "users",
+                f"Users {request.each}",
+                f"Different users {request.each}.",
+                None,
+                lambda p: p.users,
+                missing=0,
+            ),
             lines(
                 "errors",
-                "Failed calls",
+                "Share of calls that failed",
                 f"{wording.MISSING if total.error_share is None else wording.percent(total.error_share)} failed.",
                 courses.signal_of("error"),
                 lambda p: p.error_share,
@@ -183,7 +195,7 @@ def _latency(request: Request, now: Usage) -> Any:
     return charts.graph(
         charts.spread_out(charts.lines(series, courses.signal_of("latency_s"))),
         name="latency",
-        title="Latency",
+        title="Latency in seconds",
         summary=f"Half within {_seconds(now.total.latency.p50)}, 95% within {_seconds(now.total.latency.p95)}.",
         link=request.link("/explorer", signal=slow),
         link_text="Show the slowest 5%",
@@ -199,7 +211,7 @@ def _tokens(request: Request, now: Usage) -> Any:
     return charts.graph(
         charts.stacked(series),
         name="tokens",
-        title="Tokens",
+        title=f"Tokens {request.each}",
         summary=f"{_count(now.total.input_tokens)} input and {_count(now.total.output_tokens)} output tokens.",
         link=request.link("/explorer"),
     )
@@ -236,7 +248,7 @@ def _cost(request: Request, now: Usage, breakdown: Mapping[str, Sequence[Usage]]
             charts.graph(
                 charts.stacked(series, courses.signal_of("cost_usd")),
                 name=f"cost-{dimension}",
-                title=f"Cost by {title.lower()}",
+                title=f"Cost {request.each} by {title.lower()}, US dollars",
                 summary=f"Cost by {title.lower()}: {shown}.{more}",
                 link=request.link("/explorer"),
             )
@@ -248,7 +260,7 @@ def _cost(request: Request, now: Usage, breakdown: Mapping[str, Sequence[Usage]]
         charts.graph(
             charts.lines([per_call], courses.signal_of("cost_usd")),
             name="cost-per-call",
-            title="Cost per call",
+            title="Cost per call, US dollars",
             summary=f"{_money(now.total.cost_per_call)} a call on average.",
             link=request.link("/explorer", signal="cost_usd:.."),
         )
