@@ -54,7 +54,7 @@ def signal_of(alert: AlertRecord) -> Signal:
     signal = streams.as_judged(describe(alert.signal, alert.kind))
     title = alert.detail.get("title")
     if "interval" in alert.detail and title:
-        return replace(signal, title=str(title))
+        return replace(signal, title=f"{title} an hour" if alert.detail.get("per") == "hour" else str(title))
     statistic = alert.detail.get("statistic")
     return replace(signal, title=f"{signal.title}, {statistic}") if statistic else signal
 

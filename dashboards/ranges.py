@@ -86,7 +86,9 @@ def _lead() -> str:
 
 
 def _sums(found: Sequence[RangeChange]) -> Any:
-    counts = {state: sum(item.state == state for item in found) for state in _STATES}
+    counts = {
+        state: sum(item.state == state and not streams.repeats(item.signal) for item in found) for state in _STATES
+    }
     symbols = {"bad": "bad", "moved": "warning", "ok": "check", "too_few": "clock"}
     return cards.number_row(
         *(
@@ -98,8 +100,11 @@ def _sums(found: Sequence[RangeChange]) -> Any:
 
 def _table(request: Request, found: Sequence[RangeChange], before: tuple[datetime, datetime]) -> Any:
     """What changed; the rest folds away where anything did."""
-    changed = [item for item in found if item.state in ("bad", "moved")]
-    rest = [item for item in found if item.state not in ("bad", "moved")]
+    changed: list[RangeChange] = []
+    rest: list[RangeChange] = []
+    for item in found:
+        tells = item.state in ("bad", "moved") and not streams.repeats(item.signal)
+        (changed if tells else rest).append(item)
     tables = [
         cards.table(
             ["State", "Signal", "Before and now", "Effect", *(name for _, name in _DISTANCES), "Calls", "Show calls"],
@@ -107,12 +112,13 @@ def _table(request: Request, found: Sequence[RangeChange], before: tuple[datetim
             caption=caption,
             numeric=(3, 4, 5, 6, 7, 8),
         )
-        for shown, caption in ((changed, "Signals that changed"), (rest, "Signals without a change"))
+        for shown, caption in ((changed, "Signals that changed"), (rest, "Further signals"))
         if shown
     ]
     if not changed:
         return tables[0]
-    folded = f"{wording.plural(len(rest), 'signal')} without a relevant change or with too few users"
+    folded = f"{wording.plural(len(rest), 'signal')} without a relevant change, with too few users, "
+    folded += "or that say again what another says"
     fold = html.Details([html.Summary(folded), tables[1]], className="fold") if rest else None
     return html.Div([tables[0], fold])
 

@@ -52,9 +52,7 @@ def scan_section(request: Request, scan: Scan | None) -> Any:
         f"{wording.plural(close, 'comparison')} without a relevant gap, {wording.count(open_)} with not enough data to "
         f"tell. On average at most 5% of the gaps told are false."
     )
-    if not scan.compared:
-        state, text = "too_few", "Nothing to compare"
-    elif gaps:
+    if gaps:
         state, text = ("bad", "Gaps found") if worse else ("moved", "Served better only")
     else:
         state, text = ("ok", "No gap found") if close else ("too_few", "Not known yet")
@@ -64,7 +62,9 @@ def scan_section(request: Request, scan: Scan | None) -> Any:
         cards.card(
             html.P([cards.badge(state, text), html.Span(f" {counts}")], className="all-clear"),
             html.Ul(told, className="notes") if told else None,
-        ),
+        )
+        if scan.compared
+        else None,
         _table(request, scan),
         _hidden(scan),
         lead=lead,

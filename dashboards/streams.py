@@ -17,6 +17,8 @@ from monitor.queries.verdicts import VerdictRecord
 EXAMPLES = timedelta(days=7)
 """How far to either side of a change the example calls are taken from."""
 _ABOUT_ALL = ("calls",)
+_REPEATING = 0.2
+"""The largest weight of a signal that only says in another way what another one says."""
 
 
 def signals_of(request: Request, names: Iterable[str]) -> dict[str, Signal]:
@@ -125,3 +127,8 @@ def both_sides(request: Request, signal: str, segment: Segment, since: datetime)
 def _condition(signal: str) -> str:
     """A name with characters that mean something in a condition cannot be asked for; then all calls are shown."""
     return "" if any(mark in signal for mark in ';:"') else signal
+
+
+def repeats(signal: Signal) -> bool:
+    """Whether another signal says the same in one figure, as the scores against a reference: it folds away."""
+    return signal.weight <= _REPEATING

@@ -191,7 +191,8 @@ def _fitting(traffic: Usage) -> datetime | None:
 
 
 def _sides(request: Request, trial: Trial) -> Any:
-    decided = [item for item in trial.compared if item.difference.decision in ("better", "worse", "different")]
+    compared = [item for item in trial.compared if not streams.repeats(item.signal)]
+    decided = [item for item in compared if item.difference.decision in ("better", "worse", "different")]
     worse = sum(item.difference.decision == "worse" for item in decided)
     numbers = [
         cards.number_card(
@@ -207,7 +208,7 @@ def _sides(request: Request, trial: Trial) -> Any:
         *numbers,
         cards.number_card(
             "Decided",
-            f"{len(decided)} of {len(trial.compared)}",
+            f"{len(decided)} of {len(compared)}",
             symbol="compare",
             detail=f"signals; {wording.count(worse)} for the worse" if decided else "signals",
         ),
@@ -217,8 +218,9 @@ def _sides(request: Request, trial: Trial) -> Any:
 def _words(trial: Trial) -> Any:
     from monitor.trials import in_words
 
-    told = [item for item in trial.compared if item.difference.decision in ("better", "worse", "different")]
-    waiting = [item for item in trial.compared if item.difference.decision == "undecided"]
+    compared = [item for item in trial.compared if not streams.repeats(item.signal)]
+    told = [item for item in compared if item.difference.decision in ("better", "worse", "different")]
+    waiting = [item for item in compared if item.difference.decision == "undecided"]
     if not trial.compared:
         return cards.nothing("The two have no signal in common.")
     lines = [
@@ -250,13 +252,17 @@ def _lead(trial: Trial) -> str:
 
 
 def _table(request: Request, trial: Trial) -> Any:
-    """Signals that differ or may; those that do not, and those with too few users, fold away."""
-    telling = [item for item in trial.compared if item.difference.decision not in _QUIET]
-    quiet = [item for item in trial.compared if item.difference.decision in _QUIET]
+    """Signals that differ or may; those that do not, that repeat another, or have too few users, fold away."""
+    telling: list[Compared] = []
+    quiet: list[Compared] = []
+    for item in trial.compared:
+        folds = item.difference.decision in _QUIET or streams.repeats(item.signal)
+        (quiet if folds else telling).append(item)
     if not telling:
         return _rows(request, trial, quiet, "All signals")
-    folded = f"{wording.plural(len(quiet), 'signal')} without a difference that matters or with too few users"
-    fold = [html.Summary(folded), _rows(request, trial, quiet, "Signals without a difference")]
+    folded = f"{wording.plural(len(quiet), 'signal')} without a difference that matters, with too few users, "
+    folded += "or that say again what another says"
+    fold = [html.Summary(folded), _rows(request, trial, quiet, "Further signals")]
     return html.Div(
         [
             _rows(request, trial, telling, "Signals that differ or may"),

@@ -24,6 +24,7 @@ _SENT = {
     "due": ("too_few", "Waiting"),
     "sending": ("too_few", "Being sent"),
 }
+_FAMILIES = {"pulse": "this monitor"}
 _KINDS = {"opened": "Opened", "resolved": "Over", "summary": "Weekly summary", "worse": "Got worse"}
 
 
@@ -44,7 +45,8 @@ def layout(request: Request) -> Any:
             cards.section(
                 "Rules",
                 _rules(),
-                lead="They work without configuration. Each asks one question of every stream it fits.",
+                lead="They work without configuration. Each asks one question of every signal and segment it fits, "
+                "for each closed hour or day.",
             ),
         ]
     )
@@ -125,10 +127,10 @@ def _past(request: Request, past: Sequence[IncidentRecord]) -> Any:
 
 def _rules() -> Any:
     rows = [
-        [html.Strong(known.title), known.question, known.when, cards.tag(known.family)]
+        [html.Strong(known.title), known.question, known.when, cards.tag(_FAMILIES.get(known.family, known.family))]
         for known in sorted(rules.indicators().values(), key=lambda one: (one.family, one.title))
     ]
-    return cards.table(["Rule", "Question", "When it alerts", "Family"], rows, caption="Default rules")
+    return cards.table(["Rule", "Question", "When it alerts", "About"], rows, caption="Default rules")
 
 
 def _one(request: Request, wanted: str) -> Any:

@@ -213,7 +213,7 @@ def _waiting(
     names = [signals[verdict.signal].title for verdict in verdicts]
     missing = [float(verdict.detail["missing"]) for verdict in verdicts if verdict.detail.get("missing")]
     needs = f"needs {wording.plural(max(missing), 'more user', 'more users')}, here or among the others"
-    what = wording.shortened(", ".join(names), 120)
+    what = wording.listed(names, 4)
     return [
         cards.link(wording.shortened(group, 60), request.link("/explorer", segment=verdicts[0].segment)),
         html.Span(what, title=", ".join(names)),

@@ -34,10 +34,14 @@ class IndicatorRecord:
         """When it alerts, as a sentence."""
         rule = self.rule
         states = " or ".join(_TROUBLE[state] for state in rule.states)
-        fires = "in one window" if rule.for_blocks == 1 else f"in {rule.for_blocks} windows in a row"
-        clears = "one window" if rule.clear_blocks == 1 else f"{rule.clear_blocks} windows in a row"
+        fires = "as soon as" if rule.for_blocks == 1 else f"when {rule.for_blocks} times in a row"
+        clears = (
+            "as soon as it is fine"
+            if rule.clear_blocks == 1
+            else f"when it was fine {rule.clear_blocks} times in a row"
+        )
         told = "" if rule.notify else " It stays on the pages; no mail is sent."
-        return f"Alerts where it {states} {fires}; over after {clears} without.{told}"
+        return f"Alerts {fires} it {states}; over {clears}.{told}"
 
 
 def indicators() -> dict[str, IndicatorRecord]:
