@@ -31,7 +31,9 @@ PIECES = [
     "kill all the ", "women are ", "you ", "i will not be ", "the the ", "in 20", "2025 ", "march ",
     "as of my ", "might ", "yes or ", "one word ", "at most ", "json ", "list of ", "table ", "twenty-",
     "one hundred and ", "U.S. ", "A. ", "x'x'", "a-b-", "a_b_", "(a ", "[a](", "SELECT a FROM ", "def a(",
-    "@a\n", "// ", "if a", "a.a", "a(", "a[", "</a", "\u202e", "\x00", "\ud800",
+    "@a\n", "// ", "if a", "a.a", "a(", "a[", "</a", "your answer ",
+    "print ", "print '", "assistant: ", "\nuser: ", "[system ", "--- ", "![", "ai, ",
+    "note to ", "send all messages ", "in your reply ", "<system ", "loool", "ha", "\u202e", "\x00", "\ud800",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from monitor.signals import registry
 from monitor.text import correctness, grounding, harm, injection, toxicity
-from tests.quality import Figure, sentiment
+from tests.quality import Figure, documents, sentiment
 from tests.quality.__main__ import main
 from tests.quality.coverage import COUNTED, LANGUAGES, MEASURED_AS, UNMEASURED
 from tests.quality.external import figures_of_folder
@@ -84,8 +84,14 @@ def test_forms_parts_and_documents() -> None:
     assert found["truncated", "false alarms"] <= 0.02
     assert found["repetition", "AUC"] >= 0.99
     assert found["completeness", "AUC"] >= 0.7
-    assert found["context_injection", "false alarms"] <= 0.002
     assert found["protected_share", "recall"] >= 0.95
+
+
+def test_orders_in_documents_are_found_and_documents_are_not_taken_for_orders() -> None:
+    found = {(figure.data, figure.measure): figure.value for figure in figures_of("documents")}
+    assert found[documents.DOCUMENTS, "false alarms"] <= 0.002
+    assert found[documents.DESCRIPTIONS, "false alarms"] <= 0.02
+    assert found[documents.PLANTED, "recall"] >= 0.85
 
 
 def put(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:

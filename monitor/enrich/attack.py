@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from monitor.contracts import Enricher, Kind, Signal, SignalValue, each
 from monitor.records import HIDDEN
 from monitor.text.harm import NONE, harm_category
-from monitor.text.injection import THRESHOLD, injection_score, is_indirect_injection
+from monitor.text.indirect import is_indirect_injection
+from monitor.text.injection import THRESHOLD, injection_score
 from monitor.text.refusal import is_refusal
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ _HARM = (
 
 attack = Enricher(
     name="attack",
-    version=1,
+    version=2,
     signals=(
         Signal(
             "prompt_injection",
@@ -101,12 +102,13 @@ attack = Enricher(
             Kind.FLAG,
             "Injection in documents",
             "A document or tool result given to the model speaks to the model instead of to people, openly or hidden "
-            "in comments, base64 or characters without width (rules).",
+            "in comments, invisible styles, base64 or characters without width (rules, and a model).",
             family="safety",
             good="down",
             relevant=0.005,
-            misleads="Known phrasings, mostly English; manuals about prompts are found too. First 20,000 characters of "
-            "all documents together. Tried is not won.",
+            misleads="Mostly English. An order that could be meant for people is missed; texts about prompts and "
+            "assistants are found too. First 20,000 characters of all documents together, of each the first 8,000 and "
+            "the last 1,000. Tried is not won (docs/models/planted.md).",
         ),
         Signal(
             "harmful_prompt",

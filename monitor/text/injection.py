@@ -1,18 +1,13 @@
 """Prompt injection and jailbreaks: attempts to override instructions, to lift limits, to get at hidden prompts.
 
 What a user writes is judged by rules (`injection_rules`) and by a small model of words and pairs of words
-(`linear_model`; docs/models/injection.md has its held-out figures). Documents and tool results are judged by rules that
-look for text which speaks to the model instead of to people, also where it is hidden: comments, base64, characters
-without width. Ways of attack unlike those known, and harmful wishes asked plainly, are missed.
+(`linear_model`; docs/models/injection.md has its held-out figures). Ways of attack unlike those known, and harmful
+wishes asked plainly, are missed. Documents and tool results are judged by `indirect`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-
-from monitor.text.injection_rules import HIDDEN_CHARACTERS, INDIRECT, STRONG, SYMBOL, WEAK, has_garbled_suffix
+from monitor.text.injection_rules import HIDDEN_CHARACTERS, STRONG, SYMBOL, WEAK, has_garbled_suffix
 from monitor.text.linear_model import load_model, text_features
 from monitor.text.patterns import plain
 
@@ -25,14 +20,6 @@ _RULE_SCORE = 0.9
 _WEAK_NEEDED = 3
 _SUFFIX = 120
 _SHORT = 40
-
-_COMMENT = re.compile(
-    r"<!--(.{8,2000}?)-->|(?:display: ?none|font-size: ?0|color: ?white)[^>]{0,80}>([^<]{8,2000})", re.S
-)
-_TO_A_MODEL = re.compile(
-    r"\b(?:ignor\w+|disregard\w*|forget|instruct\w*|you must|do not tell|system prompt|assistant|language model|ai)\b"
-)
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,4000}={0,2}(?![A-Za-z0-9+/])")
 
 
 def injection_score(text: str) -> float:
@@ -69,36 +56,6 @@ def injection_measures(text: str, lowered: str) -> tuple[float, float, float, fl
         min(symbols * 4, 1.5) if lowered.count(" ") >= 5 else 0.0,
         float(symbols > 0.08 and "\n" not in tail and "```" not in text),
     )
-
-
-def is_indirect_injection(text: str) -> bool:
-    """Whether a document or tool result speaks to the model instead of to people; the first and last parts count."""
-    if not text.isascii() and HIDDEN_CHARACTERS.search(text):
-        return True
-    ends = text if len(text) <= 9 * _TAIL else f"{text[: 8 * _TAIL]}\n{text[-_TAIL:]}"
-    lowered = plain(ends)
-    if any(rule.fits(lowered) for rule in INDIRECT):
-        return True
-    if "<!--" in lowered or ("<" in lowered and "style" in lowered):
-        for match in _COMMENT.finditer(lowered):
-            hidden = match[1] or match[2]
-            if _TO_A_MODEL.search(hidden) and is_injection(hidden):
-                return True
-    return any(is_injection(decoded) for decoded in _decoded(ends))
-
-
-def _decoded(text: str) -> list[str]:
-    """What stands in base64 in a text, where it is plain English text."""
-    found = []
-    for match in _BASE64.finditer(text):
-        piece = match[0].rstrip("=")
-        try:
-            decoded = base64.b64decode(piece + "=" * (-len(piece) % 4), validate=True).decode("ascii")
-        except (binascii.Error, ValueError):
-            continue
-        if decoded.isprintable() and " " in decoded:
-            found.append(decoded)
-    return found
 
 
 def _ends(text: str) -> str:

@@ -1,6 +1,6 @@
 """What attacks on the instructions of a model look like, as rules: strong ones suffice alone, weak ones are evidence.
 
-Direct attempts stand in what the user writes, indirect ones in documents and tool results that are given to the model.
+These are attempts that stand in what the user writes; `indirect_rules` has those of documents and tool results.
 """
 
 from __future__ import annotations
@@ -160,63 +160,6 @@ WEAK: tuple[Rule, ...] = (
         r"\b(?:lose|deduct\w*|have) (?:\w+ )?\d* ?tokens?\b"
         r"|\byou will (?:be (?:shut down|terminated|punished)|die)\b",
     ),
-)
-
-INDIRECT: tuple[Rule, ...] = (
-    *STRONG[:3],
-    STRONG[6],
-    rule(
-        "addressed to the model",
-        "assistant|language model|llm|chatbot| ai|agent",
-        r"(?:^|[\n.!>:#*-]\s*)(?:dear |hey |attention |note to |important[:,]? |instructions? (?:for"
-        r"|to) )?(?:the |any |all )?"
-        r"(?:ai|ai assistants?|assistant|language models?|llms?|chatbots?|ai agents?"
-        r"|ai models?)[,:]? (?:please |you )?(?:must|should"
-        r"|are (?:instructed|required)|ignore|disregard|send|forward|do not|don't|tell|say|respond|recommend"
-        r"|reply|include|click)",
-    ),
-    rule(
-        "when read by a model",
-        "when summar|if you are|when you|when asked|reading this",
-        r"\b(?:if you are (?:an? )?(?:ai|llm|language model|assistant|chatbot)|when (?:summari[sz]ing"
-        r"|processing|reading) this"
-        r"|(?:ai|llm|model)s? reading this)\b",
-    ),
-    rule(
-        "kept from the user",
-        "user",
-        r"\b(?:do not|don't|never|without) (?:tell\w*|mention\w*|inform\w*|alert\w*|notify\w*|reveal\w*|show\w*)"
-        r"(?: \w+){0,4} (?:the )?user\b",
-    ),
-    rule(
-        "data sent away",
-        "send|forward|exfiltrate|post|upload|email",
-        r"\b(?:send|forward|exfiltrate|post|upload|e-?mail)(?: \w+){0,4} (?:conversation|chat history|messages?"
-        r"|credentials?|passwords?"
-        r"|api keys?|secrets?|data|history|emails?|files?)(?: \w+){0,5} to (?:https?://|\S+@|\[email)",
-    ),
-    STRONG[5],
-    rule(
-        "the above is void",
-        "ignore|disregard|forget",
-        r"\b(?:ignore|disregard|forget) (?:(?:the|all|everything) )?(?:above|foregoing|previous)\b",
-    ),
-    rule(
-        "message to a model",
-        "to you, "
-        "|for ai|for language|for llm|to ai|to language|to llm|to any ai|to all ai|for any ai|for all ai|to the ai"
-        "|for the ai|for assistant|to assistant",
-        r"\bmessage[^.\n]{0,60}\bto you, (?:the )?(?:ai|assistant|language model|llm|chatbot|gpt|claude"
-        r"|gemini|llama|mistral)|\b(?:note|notice|attention|message|instructions?|reminder|warning) (?:to|for)"
-        r" (?:all |any |the )?(?:ai|language models?|llms?|assistants|chatbots)\b",
-    ),
-    rule(
-        "task put in",
-        "before you can solve|new task|new instruction|new system|you are now in|[system",
-        r"\bbefore you can solve the task\b|(?:^|\n)\W{0,4}new (?:task|instructions?|system (?:prompt|message)) ?:"
-        r"|\byou are now in \w+ mode\b|\[/?system\][^\n]{0,80}\b(?:you|user|must|ignore|reveal|password)\b",
-    ),
-    rule("picture that carries data", "![", r"!\[[^\]\n]{0,80}\]\(https?://[^)\s]{1,200}[?&][^)\s]{0,100}=[{\[<$]"),
 )
 
 HIDDEN_CHARACTERS = re.compile("[\U000e0020-\U000e007f]{4}|[\u200b\u200c\u2060\u2063]{8}")

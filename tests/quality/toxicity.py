@@ -92,14 +92,15 @@ def _short() -> list[Figure]:
     toxic = [is_flagged(text) for sort, text in english if sort == "toxic"]
     foreign, taken = sum(map(is_flagged, others)), sum(map(is_english, others))
     tweets = [is_english(row["prompt"]) for row in rows("toxicity_davidson")]
+    note = "others have no value"
     return [
-        Figure("toxic", DATA, len(tweets), "judged", *share(sum(tweets), len(tweets)), None, "others have no value"),
-        Figure("toxic", f"{SHORT}, English", len(english), "judged", *share(judged, len(english))),
+        Figure("toxic", DATA, len(tweets), "judged", *share(sum(tweets), len(tweets)), THRESHOLD, note),
+        Figure("toxic", f"{SHORT}, English", len(english), "judged", *share(judged, len(english)), THRESHOLD),
         Figure("toxic", f"{SHORT}, English", len(toxic), "recall", *share(sum(toxic), len(toxic)), THRESHOLD),
         Figure("toxic", f"{SHORT}, English", len(harmless), "false alarms", *share(sum(harmless), len(harmless)),
                THRESHOLD),
         Figure("toxic", f"{SHORT}, 14 languages", len(others), "false alarms", *share(foreign, len(others)), THRESHOLD),
-        Figure("toxic", f"{SHORT}, 14 languages", len(others), "judged", *share(taken, len(others)), None,
+        Figure("toxic", f"{SHORT}, 14 languages", len(others), "judged", *share(taken, len(others)), THRESHOLD,
                "wrongly: these are not English"),
     ]  # fmt: skip
 

@@ -52,6 +52,7 @@ def train(
     kept = sorted(known, key=lambda feature: -abs(coefficients[known[feature]]) * math.sqrt(counts[feature]))[:_KEPT]
     return LinearModel(
         {feature: float(coefficients[known[feature]]) for feature in sorted(kept)},
+        frozenset(kept),
         tuple(float(value) for value in coefficients[len(known) :]),
         float(regression.intercept_[0]),
     )
