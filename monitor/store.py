@@ -11,6 +11,7 @@ import json
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, exists, 
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import SQLModel
 
 from monitor import tables
@@ -34,6 +36,9 @@ Row = Mapping[str, Any]
 
 # A transaction that waits longer than this for another process's write gives up with an error the sender may retry.
 BUSY_TIMEOUT_MILLISECONDS = 15_000
+
+# A connection to PostgreSQL that nobody has used for so long is asked whether it is still there.
+REST_SECONDS = 1.0
 
 # Texts of some 700 bytes leave a tenth less of a larger page empty; this counts where the file is new.
 PAGE_SIZE = "PRAGMA page_size = 8192"
@@ -47,6 +52,10 @@ class Prepared:
 
     text: str
     arrange: Callable[[Row], Any]
+
+
+Statement = tuple[Prepared, Sequence[Row]]
+"""A prepared statement and the rows that it is run for, all with the same keys."""
 
 
 class Store:
@@ -82,12 +91,14 @@ class Store:
             _prepare_sqlite(self.writer, durability, read_only=False)
             _prepare_sqlite(self.reader, durability, read_only=True)
         else:
-            self.writer = create_engine(url, hide_parameters=True, pool_size=4, max_overflow=16, pool_pre_ping=True)
-            self.reader = create_engine(url, hide_parameters=True, pool_size=8, max_overflow=24, pool_pre_ping=True)
+            self.writer = create_engine(url, hide_parameters=True, pool_size=4, max_overflow=16, pool_use_lifo=True)
+            self.reader = create_engine(url, hide_parameters=True, pool_size=8, max_overflow=24)
             if durability == "relaxed":
                 event.listen(self.writer, "begin", _relax_postgresql)
             for engine in (self.writer, self.reader):
                 event.listen(engine, "handle_error", _without_values)
+                event.listen(engine, "checkin", _note_rest)
+                event.listen(engine, "checkout", partial(_ask_rested, engine))
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -149,14 +160,20 @@ class Store:
         """
         if not rows:
             return 0
-        chosen = (model.__tablename__, tuple(rows[0]), tuple(key))
+        (new,) = self.execute_together(connection, [(self.inserting(model, rows, key), rows)])
+        return new
+
+    def inserting(self, model: type[SQLModel], rows: Sequence[Row], key: Sequence[str] = ()) -> Prepared:
+        """The statement that `insert_encoded` runs for such rows; remembered."""
+        columns = tuple(rows[0])
+        chosen = (model, columns, tuple(key))
         prepared = self._inserts.get(chosen)
         if prepared is None:
             statement = self.insert_statement(model)
             if key:
                 statement = statement.on_conflict_do_nothing(index_elements=list(key))
-            prepared = self._inserts[chosen] = self.prepare(statement, list(rows[0]))
-        return self.execute_prepared(connection, prepared, rows)
+            prepared = self._inserts[chosen] = self.prepare(statement, columns)
+        return prepared
 
     def prepare(self, statement: Any, columns: Sequence[str]) -> Prepared:
         """An INSERT for these columns in the words of the driver: to make them costs more than to run them.
@@ -169,13 +186,15 @@ class Store:
         order: Callable[[Row], Any] = itemgetter(*places) if places else dict
         return Prepared(str(compiled), (lambda row: order({**defaults, **row})) if defaults else order)
 
-    def execute_prepared(self, connection: Connection, prepared: Prepared, rows: Sequence[Row]) -> int:
-        """Runs a prepared INSERT for rows, all with the same keys; answers how many rows that changed."""
-        arranged = list(map(prepared.arrange, rows))
-        if not self.is_sqlite:
-            return _count(connection.exec_driver_sql(prepared.text, arranged))
-        # What SQLAlchemy adds to every statement takes longer than a small one.
-        return run_driver(connection, prepared.text, arranged)
+    def execute_together(self, connection: Connection, statements: Sequence[Statement]) -> list[int]:
+        """Runs prepared INSERTs in their order, each for its rows.
+
+        Answers how many rows each has changed. On PostgreSQL they share one way to the server and back.
+        """
+        arranged = [(prepared.text, list(map(prepared.arrange, rows))) for prepared, rows in statements]
+        if self.is_sqlite:
+            return [run_driver(connection, text, values) if values else 0 for text, values in arranged]
+        return _run_pipeline(connection, arranged)
 
     def upsert(
         self, connection: Connection, model: type[SQLModel], rows: Sequence[Row], key: Sequence[str] = ()
@@ -284,8 +303,43 @@ def run_driver(connection: Connection, text: str, rows: Sequence[Any] = ()) -> i
         cursor.close()
 
 
+def _run_pipeline(connection: Connection, statements: Sequence[tuple[str, list[Any]]]) -> list[int]:
+    """Runs statements on PostgreSQL's driver without waiting for each; errors are those of SQLAlchemy."""
+    import psycopg
+
+    driver: Any = connection.connection.driver_connection
+    cursors = [driver.cursor() for _ in statements]
+    try:
+        with driver.pipeline():
+            for cursor, (text, values) in zip(cursors, statements, strict=True):
+                if values:
+                    cursor.executemany(text, values)
+        return [max(cursor.rowcount, 0) for cursor in cursors]
+    except psycopg.Error as error:
+        lost = bool(driver.closed)
+        wrapped = DBAPIError.instance("INSERT", None, error, psycopg.Error, True, lost, dialect=connection.dialect)
+        _clean(error, wrapped)
+        if lost:
+            connection.invalidate()
+        raise wrapped from None
+
+
 def _count(result: CursorResult[Any]) -> int:
     return max(result.rowcount, 0)
+
+
+def _note_rest(_driver_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["resting since"] = time.monotonic()
+
+
+def _ask_rested(engine: Engine, driver_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """A connection that has rested may have been lost meanwhile: it is asked before it is used."""
+    rested = time.monotonic() - record.info.get("resting since", time.monotonic())
+    if rested > REST_SECONDS:
+        try:
+            engine.dialect.do_ping(driver_connection)
+        except engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            raise InvalidatePoolError from error
 
 
 def _relax_postgresql(connection: Connection) -> None:
@@ -293,15 +347,18 @@ def _relax_postgresql(connection: Connection) -> None:
 
 
 def _without_values(context: ExceptionContext) -> None:
+    _clean(context.original_exception, context.sqlalchemy_exception)
+
+
+def _clean(original: BaseException, wrapped: BaseException | None) -> None:
     """PostgreSQL's messages quote values, keys and whole rows; only what went wrong is kept of them."""
-    original = context.original_exception
     diagnosis = getattr(original, "diag", None)
     if diagnosis is None or not diagnosis.message_primary:
         return
     message = diagnosis.message_primary.partition(': "')[0]
     original.args = (message,)
-    if context.sqlalchemy_exception is not None:
-        context.sqlalchemy_exception.args = (f"({type(original).__name__}) {message}",)
+    if wrapped is not None:
+        wrapped.args = (f"({type(original).__name__}) {message}",)
 
 
 def _prepare_sqlite(engine: Engine, durability: str, *, read_only: bool) -> None:

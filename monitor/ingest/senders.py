@@ -13,7 +13,7 @@ from monitor import tables
 from monitor.clock import to_microseconds
 from monitor.identifiers import new_id
 from monitor.ingest.batch import Receipt, Rejection
-from monitor.store import Store, table_of
+from monitor.store import Statement, Store, table_of
 
 UNKNOWN_SENDER = "unknown"
 MAX_REJECTS_KEPT = 100
@@ -78,14 +78,16 @@ class SenderCounts:
         self._store = store
         self._statement = store.prepare(counting, list(_row(0, "", 0)))
 
-    def add(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        """Adds what a group of batches brought."""
+    def add(self, connection: Connection, entries: Sequence[Entry], before: Sequence[Statement] = ()) -> None:
+        """Adds what a group of batches brought, after the statements `before`."""
         rows: dict[_Key, dict[str, Any]] = {}
         spoken: dict[_Key, dict[str, int]] = {}
         for entry in entries:
             receipt, moment = entry.receipt, entry.moment
             key = (entry.project_id, entry.sender or UNKNOWN_SENDER)
-            row = rows.setdefault(key, _row(*key, moment))
+            row = rows.get(key)
+            if row is None:
+                row = rows[key] = _row(*key, moment)
             row["accepted"] += receipt.accepted + receipt.feedback
             row["rejected"] += len(receipt.rejected)
             row["duplicates"] += receipt.duplicates
@@ -95,7 +97,8 @@ class SenderCounts:
                 if moment - self._noted.get((*key, dialect), 0) >= _HOUR:
                     spoken.setdefault(key, {})[dialect] = moment
         # In one order everywhere, so that two processes never wait for each other.
-        self._store.execute_prepared(connection, self._statement, [rows[key] for key in sorted(rows)])
+        counted = [rows[key] for key in sorted(rows)]
+        self._store.execute_together(connection, [*before, (self._statement, counted)])
         names = self._unknown.due(entries)
         for key in sorted(names):
             _add_unmapped(connection, *key, names[key])

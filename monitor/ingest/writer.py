@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -21,7 +22,7 @@ from monitor.ingest.completing import complete
 from monitor.ingest.feedback import write_feedback
 from monitor.ingest.parcel import Parcel
 from monitor.ingest.senders import Entry, SenderCounts, write_rejects
-from monitor.store import Store, is_transient, table_of
+from monitor.store import Statement, Store, is_transient, table_of
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ ATTEMPTS = 3
 PAUSE_SECONDS = 0.1
 AWAY = "The store cannot be written just now; send the records again."
 _LOOKUP = 500
+_project_of = attrgetter("project_id")
 
 
 class Writer:
@@ -99,40 +101,29 @@ class Writer:
     def _write(self, connection: Connection, parcels: Sequence[Parcel]) -> list[Receipt]:
         rows = [row for parcel in parcels for row in parcel.spans]
         fresh = self._insert_spans(connection, rows)
-        bodies = [
-            body
-            for parcel in parcels
-            for row in parcel.spans
-            if (fresh is None or row["id"] in fresh) and (body := parcel.bodies.get(row["id"])) is not None
-        ]
-        self._store.insert_encoded(connection, tables.Body, bodies)
-        self._store.insert_encoded(
-            connection,
-            tables.Pending,
-            [
-                {"project_id": row["project_id"], "id": row["id"], "received": row["received"]}
-                for row in rows
-                if row["kind"] == "llm" and (fresh is None or row["id"] in fresh)
-            ],
-        )
+        statements = self._texts(parcels, fresh)
         if fresh is not None:
+            self._store.execute_together(connection, statements)
+            statements = []
             texts = {identifier: body for parcel in parcels for identifier, body in parcel.bodies.items()}
             fresh |= complete(self._store, connection, [row for row in rows if row["id"] not in fresh], texts)
         # In the order of projects, as every writer of marks: none waits for another in a circle.
-        for parcel in sorted(parcels, key=lambda parcel: parcel.project_id):
+        for parcel in sorted(parcels, key=_project_of):
             write_feedback(self._store, connection, parcel.project_id, parcel.feedback, parcel.now)
         receipts = []
+        entries = []
         for parcel in parcels:
-            write_rejects(
-                self._store, connection, parcel.project_id, parcel.sender, rejected=parcel.rejected, now=parcel.now
-            )
-            stored = len(parcel.spans)
+            if parcel.rejected:
+                write_rejects(
+                    self._store, connection, parcel.project_id, parcel.sender, rejected=parcel.rejected, now=parcel.now
+                )
+            stored, lost = len(parcel.spans), parcel.lost
             if fresh is not None:
                 stored = sum(1 for row in parcel.spans if row["id"] in fresh)
-            receipts.append(Receipt(stored, len(parcel.spans) - stored, tuple(parcel.rejected), len(parcel.feedback)))
-        self._senders.add(
-            connection,
-            [
+                lost = {place: count for place, count in lost.items() if place in fresh}
+            receipt = Receipt(stored, len(parcel.spans) - stored, tuple(parcel.rejected), len(parcel.feedback))
+            receipts.append(receipt)
+            entries.append(
                 Entry(
                     parcel.project_id,
                     parcel.sender,
@@ -140,12 +131,27 @@ class Writer:
                     receipt,
                     parcel.unmapped,
                     parcel.dialects,
-                    sum(lost for place, lost in parcel.lost.items() if fresh is None or place in fresh),
+                    sum(lost.values()),
                 )
-                for parcel, receipt in zip(parcels, receipts, strict=True)
-            ],
-        )
+            )
+        self._senders.add(connection, entries, statements)
         return receipts
+
+    def _texts(self, parcels: Sequence[Parcel], fresh: set[int] | None) -> list[Statement]:
+        """What goes with the spans that are new: their texts, and that calls wait for enrichment."""
+        bodies, pending = [], []
+        for parcel in parcels:
+            for row in parcel.spans:
+                identifier = row["id"]
+                if fresh is not None and identifier not in fresh:
+                    continue
+                body = parcel.bodies.get(identifier)
+                if body is not None:
+                    bodies.append(body)
+                if row["kind"] == "llm":
+                    pending.append({"project_id": row["project_id"], "id": identifier, "received": row["received"]})
+        chosen = ((tables.Body, bodies), (tables.Pending, pending))
+        return [(self._store.inserting(model, found), found) for model, found in chosen if found]
 
     def _insert_spans(self, connection: Connection, rows: list[dict[str, Any]]) -> set[int] | None:
         """Inserts the spans that are new; answers their ids, or None where all were."""
