@@ -128,10 +128,12 @@ def ways(request: Request, alert: AlertRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _changes(request: Request, incident: IncidentRecord) -> html.Ul:
+def _changes(request: Request, incident: IncidentRecord) -> html.Ul | None:
     """The most telling changes, each with how sure it is: one of each family of signals first, as others repeat it."""
     alerts = incident.telling
     if advice.is_of_the_monitor(alerts):
+        if len(alerts) == 1:
+            return None  # its title says it
         return html.Ul([html.Li(wording.shortened(alert.reason, 300)) for alert in alerts], className="changes")
     families = {alert.signal: signal_of(alert).family for alert in alerts}
     first = {families[alert.signal]: alert for alert in reversed(alerts)}

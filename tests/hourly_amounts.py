@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
+from monitor import tables
+from monitor.clock import BlockLength, to_microseconds
+from monitor.contracts import Kind
 from monitor.detectors.amounts import HOURS_A_DAY, HOURS_A_WEEK, Usual, learn_usual, look_at
-from monitor.profile import Floats
+from monitor.profile import Floats, Profile, bin_of, merge
 from monitor.stats.budget import LOOKS_AN_HOUR, WINDOWS
+from monitor.store import Store
+from tests.simulation import MONDAY
 
 QUARTER_DAYS = 91
 REFERENCE_DAYS = 56
@@ -99,3 +107,43 @@ def watch(
 def level_of(streams: float, budget: float = 0.5) -> float:
     """The level of one look at one of so many streams of equal weight, for so many false alarms a quarter in all."""
     return budget / streams / (QUARTER_DAYS * HOURS_A_DAY * LOOKS_AN_HOUR)
+
+
+def write_amounts(store: Store, project_id: int, calls: Sequence[int], cost: Sequence[float]) -> None:
+    """Profiles by the hour and the day, from a Monday midnight on: so many calls an hour, each by a user of its own,
+    and what each of them costs in that hour."""
+
+    def row(length: BlockLength, start: datetime, signal: str, profile: Profile) -> dict[str, Any]:
+        sums = (profile.total, profile.total_square, profile.user_total, profile.user_total_square)
+        names = ("total", "total_square", "user_total", "user_total_square")
+        return {
+            "project_id": project_id,
+            "length": str(length),
+            "dimension": "",
+            "value": "",
+            "signal": signal,
+            "start": to_microseconds(start),
+            "kind": str(profile.kind),
+            "n": profile.n,
+            "users": profile.users,
+            **dict(zip(names, sums, strict=True)),
+            "sketch": profile.to_sketch(),
+        }
+
+    rows = []
+    for signal, kind in (("calls", Kind.FLAG), ("cost_usd", Kind.NUMBER)):
+        profiles = []
+        for number, each in zip(calls, cost, strict=True):
+            value = 1.0 if kind is Kind.FLAG else each
+            bins = {bin_of(each): number} if kind is Kind.NUMBER else {}
+            sums = (value * number, value**2 * number) * 2
+            profiles.append(Profile(kind, number, number, *sums, bins=bins))
+        for hour, profile in enumerate(profiles):
+            if profile.n:
+                rows.append(row(BlockLength.HOUR, MONDAY + timedelta(hours=hour), signal, profile))
+        for day in range(len(profiles) // HOURS_A_DAY):
+            of_day = merge(profiles[day * HOURS_A_DAY : (day + 1) * HOURS_A_DAY], kind)
+            if of_day.n:
+                rows.append(row(BlockLength.DAY, MONDAY + timedelta(days=day), signal, of_day))
+    with store.write() as connection:
+        store.insert(connection, tables.Profile, rows)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
 import numpy as np
 import pytest
 from scipy.special import gammaln
 
+from monitor.alerts import update
+from monitor.alerts.telling import title
 from monitor.detectors.amounts import (
     DOWN,
     HOURS_A_DAY,
@@ -16,9 +21,24 @@ from monitor.detectors.amounts import (
     look_at,
     tail,
 )
+from monitor.indicators import judge, skip_days
 from monitor.profile import Floats
+from monitor.queries.alerts import AlertRecord, incidents
+from monitor.queries.ledger import ledger
+from monitor.settings import Settings
 from monitor.stats.budget import WINDOWS
-from tests.hourly_amounts import QUARTER_DAYS, REFERENCE_DAYS, Traffic, least_unit, level_of, simulate, watch
+from monitor.store import Store
+from tests.hourly_amounts import (
+    QUARTER_DAYS,
+    REFERENCE_DAYS,
+    Traffic,
+    least_unit,
+    level_of,
+    simulate,
+    watch,
+    write_amounts,
+)
+from tests.simulation import MONDAY
 
 PROJECT_LEVEL = level_of(200)
 """That of one stream of two hundred, at the default budget."""
@@ -194,3 +214,84 @@ def test_the_least_unit_of_money_is_its_mean_square_over_its_mean() -> None:
     chance = np.random.default_rng(8)
     costs = 0.01 * np.exp(chance.standard_normal(400_000))
     assert least_unit(Traffic(costs=1.0)) == pytest.approx(float((costs**2).mean() / costs.mean()), rel=0.05)
+
+
+# The driver, on both databases.
+
+
+@dataclass
+class Told:
+    """What a project of eight weeks said: alerts by the hour in which they were first seen."""
+
+    opened: dict[str, datetime]
+    alerts: dict[str, AlertRecord]
+
+
+def told(store: Store, settings: Settings, project: int, start: int, hours: int, every: int = 1) -> Told:
+    """Judges so many hours from hour `start` on, when `every` so many are closed."""
+    skip_days(store, "default", MONDAY + timedelta(hours=start))
+    opened: dict[str, datetime] = {}
+    alerts: dict[str, AlertRecord] = {}
+    for hour in range(start + every - 1, start + hours, every):
+        moment = MONDAY + timedelta(hours=hour)
+        while judge(store, settings, moment + timedelta(hours=1, minutes=12)):
+            update(store, settings, moment + timedelta(hours=1, minutes=12))
+        found = [alert for item in incidents(store, project) for alert in item.alerts if alert.signal]
+        for alert in found:
+            opened.setdefault(alert.indicator, moment)
+            alerts[alert.indicator] = alert
+    return Told(opened, alerts)
+
+
+def weeks_of_calls(days: int, seed: int = 9) -> tuple[list[int], list[float]]:
+    calls = [int(number) for number in simulate(Traffic(calls=120, growth=1.2), days, np.random.default_rng(seed))]
+    return calls, [0.01] * len(calls)
+
+
+START = 28 * HOURS_A_DAY
+
+
+def test_an_outage_is_alarmed_after_an_hour_and_over_when_calls_are_back(
+    store: Store, settings: Settings, project: int
+) -> None:
+    calls, cost = weeks_of_calls(30)
+    calls[START + 10 : START + 14] = [0] * 4
+    write_amounts(store, project, calls, cost)
+    said = told(store, settings, project, START, 22)
+    began = MONDAY + timedelta(hours=START + 10)
+    assert said.opened["volume"] == began
+    alert = said.alerts["volume"]
+    assert alert.since == began
+    assert alert.reason.startswith("0 calls in 1 hour, none at all: about ")
+    assert (alert.detail["lane"], alert.detail["per"], alert.severity) == ("hour", "hour", "serious")
+    assert alert.after == 0
+    assert alert.before == pytest.approx(calls[START + 10 - 7 * 24], rel=0.5)
+    assert alert.state == "resolved"
+    assert alert.resolved is not None
+    assert began + timedelta(hours=4) < alert.resolved <= began + timedelta(hours=12)
+    assert set(said.opened) <= {"volume", "spend"}
+    book = ledger(store, settings, project, MONDAY, MONDAY + timedelta(days=40))
+    assert 0 < book.spent < book.allowed
+
+
+def test_a_cost_explosion_is_alarmed_within_two_hours(store: Store, settings: Settings, project: int) -> None:
+    calls, cost = weeks_of_calls(30)
+    cost[START + 10 :] = [0.04] * len(cost[START + 10 :])
+    write_amounts(store, project, calls, cost)
+    said = told(store, settings, project, START, 14)
+    assert said.opened["spend"] <= MONDAY + timedelta(hours=START + 11)
+    alert = said.alerts["spend"]
+    assert alert.reason.startswith("$")
+    assert ", far more than usual: about $" in alert.reason
+    assert "volume" not in said.opened
+    assert title([alert]).startswith("all traffic: spend an hour $")
+
+
+def test_lively_days_are_not_alarmed(store: Store, settings: Settings, project: int) -> None:
+    write_amounts(store, project, *weeks_of_calls(30))
+    assert told(store, settings, project, START, 46, every=23).opened == {}
+
+
+def test_calls_that_never_came_since_an_import_are_no_outage(store: Store, settings: Settings, project: int) -> None:
+    write_amounts(store, project, *weeks_of_calls(28))
+    assert told(store, settings, project, START, 16, every=8).opened == {}

@@ -257,7 +257,7 @@ def _figures(verdict: RowMapping) -> dict[str, Any]:
             "effect_high": verdict["effect_high"],
         }
         | {name: said[name] for name in ("categories", "distances", "interval") if name in said}
-        | {"statistic": said.get("statistic")}
+        | {"statistic": said.get("statistic"), "per": said.get("per")}
     )
 
 

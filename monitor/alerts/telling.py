@@ -25,12 +25,15 @@ PAIR_VALUES = " + "
 def signal_of(alert: AlertRecord) -> Signal:
     """The signal an alert is about, as its figures are to be read.
 
-    A day's sum against a forecast is named after its indicator: "traffic" and "spend", not a share or a cost.
+    A sum against a forecast is named after its indicator: "traffic" and "spend an hour", not a share or a cost.
     """
     signal = describe(alert.signal, alert.kind)
     if is_forecast(alert):
-        unit = signal.unit or f"{signal.name.replace('_', ' ')} a day"
-        return replace(signal, title=alert.detail.get("title") or signal.title, unit=unit)
+        title = alert.detail.get("title") or signal.title
+        unit = signal.name.replace("_", " ")
+        if is_hourly(alert):
+            return replace(signal, title=f"{title} an hour", unit=signal.unit or unit)
+        return replace(signal, title=title, unit=signal.unit or f"{unit} a day")
     if statistic := alert.detail.get("statistic"):
         return replace(signal, title=f"{signal.title}, {statistic}")
     return signal
@@ -39,6 +42,11 @@ def signal_of(alert: AlertRecord) -> Signal:
 def is_forecast(alert: AlertRecord) -> bool:
     """True where the interval is what was expected of the window, not the uncertainty of its value."""
     return "interval" in alert.detail
+
+
+def is_hourly(alert: AlertRecord) -> bool:
+    """True for a forecast whose figures are amounts an hour."""
+    return alert.detail.get("per") == "hour"
 
 
 def category_of(alert: AlertRecord) -> str:

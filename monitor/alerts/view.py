@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from monitor import advice, wording
-from monitor.alerts.telling import category_of, headline, in_order, is_better, is_forecast, name_of, signal_of
+from monitor.alerts.telling import (
+    category_of,
+    headline,
+    in_order,
+    is_better,
+    is_forecast,
+    is_hourly,
+    name_of,
+    signal_of,
+)
 from monitor.clock import BlockLength, block_start
 from monitor.contracts import Block, Kind, Segment
 from monitor.explain import telling as explained
@@ -192,7 +201,7 @@ def line_of(alert: AlertRecord, trend: Trend | None = None) -> Line:
     calls = wording.plural(alert.n, "call")
     interval = wording.format_interval(signal, alert.low, alert.high)
     tone = "moved" if alert.severity == "notice" or is_better(alert) else "bad"
-    is_over = not alert.is_open and "accepted" not in alert.detail
+    is_over = not alert.is_open and "accepted" not in alert.detail and not is_hourly(alert)
     if is_over and alert.current is not None and alert.kind in (Kind.NUMBER, Kind.FLAG):
         before, after = wording.format_pair(signal, alert.after, alert.current, with_unit=True)
         difference, tone = "", "over"

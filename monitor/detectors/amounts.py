@@ -14,8 +14,8 @@ With M expected in a window of W hours,
 `unit` (calls that come together; for money the mean square of a call's cost over its mean) and tau_W are measured on
 the past, forecast as it would have been: each day from the seven days before it, with the season of the other weeks. So
 errors of the forecast are in tau_W, and the wander of windows of W hours is measured for each W, without a model of
-its autocorrelation. tau_W is measured for rises and falls apart: bursts make rises usual, not outages. No healthy window
-of the past may look more extreme than one in so many (`_GUARD_RISK`), or tau_W is raised until it does not.
+its autocorrelation. tau_W is measured for rises and falls apart: bursts make rises usual, not outages. No healthy
+window of the past may look more extreme than one in so many (`_GUARD_RISK`), or tau_W is raised until it does not.
 
 Evidence. After each hour, for the windows that end with it, the tail of the negative binomial distribution at the
 largest change that does not matter (a fifth); tau_W is widened by Student's t for how few windows it was measured
@@ -126,7 +126,8 @@ def look_at(usual: Usual, amounts: Floats, expected: Floats, levels: tuple[float
     """Looks at the windows that end with the newest hour; None where nothing is near an alarm.
 
     `amounts` and what was `expected` of the last 48 hours, the newest first, NaN where an hour is left out; a window is
-    looked at where three quarters of its hours are known. `levels` are those of a rise and of a fall, zero where it is not asked; `factor` is the smallest that matters.
+    looked at where three quarters of its hours are known. `levels` are those of a rise and of a fall, zero where it is
+    not asked; `factor` is the smallest that matters.
     """
     last = np.array(WINDOWS) - 1
     known = ~np.isnan(expected)

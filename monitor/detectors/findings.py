@@ -42,6 +42,18 @@ class Alarm:
     threshold: float
 
 
+@dataclass(frozen=True)
+class Said:
+    """A verdict of the fast lane: the stream, the hour it was made on, and since when it is so."""
+
+    indicator: str
+    signal: Signal
+    segment: Segment
+    hour: datetime
+    since: datetime
+    verdict: Verdict
+
+
 def hour_of_week(moment: datetime) -> int:
     """Hours since Monday midnight UTC."""
     return moment.weekday() * 24 + moment.hour

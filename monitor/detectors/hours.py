@@ -15,13 +15,15 @@ import numpy as np
 from scipy.special import bdtr
 
 from monitor.clock import BlockLength, block_start, from_microseconds
-from monitor.contracts import Block, Segment, Signal, Verdict
-from monitor.detectors.findings import Alarm, hour_of_week, told
+from monitor.contracts import Block, Signal, Verdict
+from monitor.detectors.amount_lane import AmountTask, AmountWatch, knows
+from monitor.detectors.amount_memory import AmountDetector
+from monitor.detectors.findings import Alarm, Said, hour_of_week, told
 from monitor.detectors.lane import MIN_USERS, UP, Look
 from monitor.detectors.learning import MIN_DAYS, Candidate, learn
 from monitor.detectors.memory import Detector, Fleet, Trouble
 from monitor.detectors.standings import Standings
-from monitor.detectors.storing import read_detectors, replace_detectors, save_hours
+from monitor.detectors.storing import read_amounts, read_detectors, replace_detectors, save_hours
 from monitor.profile import Floats
 from monitor.queries.series import Stream, read_profiles, read_series
 from monitor.stats.budget import FAST
@@ -43,22 +45,10 @@ _HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Said:
-    """A verdict of the fast lane: the stream, the hour it was made on, and since when it is so."""
-
-    indicator: str
-    signal: Signal
-    segment: Segment
-    hour: datetime
-    since: datetime
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
 class Task:
     """What the lane needs to know of a project: `candidates` gives the streams of a day, `signals` what names mean,
     `standings` what alerts and people say, `is_ready` whether the profiles up to a moment are complete, `declared` when
-    people last said something."""
+    people last said something, `amounts` the lane of calls and money."""
 
     store: Store
     project_id: int
@@ -68,6 +58,7 @@ class Task:
     signal: Callable[[str, Block], Signal]
     standings: Standings
     is_ready: Callable[[datetime], bool]
+    amounts: AmountTask
     declared: datetime | None = None
 
 
@@ -83,17 +74,21 @@ def watch(task: Task, hour: datetime | None, until: datetime) -> tuple[list[Said
         hour = moment - _HOUR if moment + _HOUR <= until else None
     stored = read_detectors(task.store, task.project_id) if moment + _HOUR <= until else []
     detectors = [detector for detector in stored if _knows(task, detector)]
+    counted = read_amounts(task.store, task.project_id) if moment + _HOUR <= until else []
+    counted = [detector for detector in counted if knows(task.amounts, detector)]
     while moment + _HOUR <= until and task.is_ready(moment + _HOUR):
         day = block_start(moment, BlockLength.DAY)
         if moment == day and _is_due(task, detectors, day):
-            detectors = _learn(task, day, detectors)
+            stored = detectors = _learn(task, day, detectors)
+        if moment == day:
+            counted = _learn_amounts(task, day, stored, counted)
         end = min(day + _DAY, until)
         while end > moment + _HOUR and not task.is_ready(end):
             end -= _HOUR
-        if not detectors:
+        if not detectors and not counted:
             moment = day + _DAY if end == day + _DAY else end
         else:
-            said, moment = _advance(task, detectors, moment, end)
+            said, moment = _advance(task, detectors, counted, moment, end)
             if said:
                 return said, moment - _HOUR
         hour = moment - _HOUR
@@ -115,8 +110,30 @@ def _knows(task: Task, detector: Detector) -> bool:
     return accepted is None or from_microseconds(detector.fitted) > accepted
 
 
-def _advance(task: Task, detectors: list[Detector], start: datetime, end: datetime) -> tuple[list[Said], datetime]:
+def _advance(
+    task: Task, detectors: list[Detector], counted: list[AmountDetector], start: datetime, end: datetime
+) -> tuple[list[Said], datetime]:
     """Advances by the hours in [start, end), at most to the first with something to say; answers where it stopped."""
+    watched = AmountWatch(task.amounts, counted, start, end)
+    shares = _shares(task, detectors, start, end) if detectors else None
+    said: list[Said] = []
+    moment = start
+    while moment < end and not said:
+        if shares is not None:
+            fleet, users, sums = shares
+            number = (moment - start) // _HOUR
+            found = fleet.advance(hour_of_week(moment), users[:, number], sums[:, number])
+            said = _alarms(task, fleet, found, moment + _HOUR) + _calm(task, fleet, moment + _HOUR)
+        said += watched.advance(moment)
+        moment += _HOUR
+    if shares is not None:
+        shares[0].store()
+    save_hours(task.store, task.project_id, [*detectors, *counted], moment - _HOUR, (moment - start) // _HOUR)
+    return said, moment
+
+
+def _shares(task: Task, detectors: list[Detector], start: datetime, end: datetime) -> tuple[Fleet, Floats, Floats]:
+    """The detectors of shares and scores, with what they read in the hours in [start, end)."""
     read = read_profiles(
         task.store,
         task.project_id,
@@ -135,16 +152,7 @@ def _advance(task: Task, detectors: list[Detector], start: datetime, end: dateti
         if detector.trouble is not None and standing.open_since is None:
             detector.trouble = None
             fleet.forget(place)
-    said: list[Said] = []
-    moment = start
-    while moment < end and not said:
-        number = (moment - start) // _HOUR
-        found = fleet.advance(hour_of_week(moment), users[:, number], sums[:, number])
-        moment += _HOUR
-        said = _alarms(task, fleet, found, moment) + _calm(task, fleet, moment)
-    fleet.store()
-    save_hours(task.store, task.project_id, detectors, moment - _HOUR, (moment - start) // _HOUR)
-    return said, moment
+    return fleet, users, sums
 
 
 def _measured(
@@ -280,6 +288,16 @@ def _learn(task: Task, day: datetime, detectors: Sequence[Detector]) -> list[Det
         day=day,
         budget=task.budget,
         known=known,
+        beside=task.amounts.weight,
     )
     replace_detectors(task.store, task.project_id, found, day - _HOUR)
+    return found
+
+
+def _learn_amounts(
+    task: Task, day: datetime, others: Sequence[Detector], counted: Sequence[AmountDetector]
+) -> list[AmountDetector]:
+    start = max(day - REFERENCE, block_start(task.first, BlockLength.DAY))
+    found = task.amounts.learn(start, day, [detector.level for detector in others], counted)
+    replace_detectors(task.store, task.project_id, found, day - _HOUR, "amount")
     return found

@@ -70,10 +70,12 @@ def learn(
     day: datetime,
     budget: float,
     known: dict[tuple[str, str, str, str], Detector],
+    beside: float = 0.0,
 ) -> list[Detector]:
     """The detectors as of midnight of `day`, from the hours since midnight of `start`.
 
-    Those `known` keep what they wait for and how long they have run.
+    Those `known` keep what they wait for and how long they have run. The lane's part of the budget is shared with
+    others of weight `beside`.
     """
     chosen: list[tuple[Candidate, Scale]] = []
     for candidate in candidates:
@@ -82,7 +84,7 @@ def learn(
             scale = scale_of(candidate.signal, merged, harm_only=candidate.indicator.family in _HARM_ONLY)
             if scale is not None and scale.gauges:
                 chosen.append((candidate, scale))
-    levels = look_levels([candidate.signal.weight for candidate, _ in chosen], budget)
+    levels = look_levels([candidate.signal.weight for candidate, _ in chosen], budget, beside)
     hours = _Hours(chosen, start, (day - start) // _HOUR)
     names = sorted({candidate.signal.name for candidate, _ in chosen})
     segments = sorted({candidate.segment for candidate, _ in chosen}, key=str)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal, Protocol
 
 from sqlalchemy import Connection, bindparam, delete, select
 
 from monitor import tables
 from monitor.clock import BlockLength, block_start, to_microseconds
 from monitor.contracts import Segment
+from monitor.detectors.amount_memory import AmountDetector, parsed_rings, parsed_usual
 from monitor.detectors.memory import Detector, parsed_baseline, parsed_state
 from monitor.stats.budget import FAST, LOOKS_AN_HOUR
 from monitor.store import Store, table_of
@@ -20,10 +22,55 @@ _KEY = ("indicator", "signal", "dimension", "value")
 _CHANGED = ("reached", "blocks", "evidence", "state")
 
 
+Form = Literal["share", "amount"]
+"""What a detector reads: shares and scores of users, or how much there is of something."""
+
+
+class Stored(Protocol):
+    """What a row of the table holds of a detector of either form."""
+
+    started: int
+    fitted: int
+    blocks: int
+    level: float
+    evidence: float
+
+    @property
+    def stream(self) -> tuple[str, str, str, str]: ...
+    @property
+    def threshold(self) -> float: ...
+    def state(self) -> bytes: ...
+    def baseline(self) -> bytes: ...
+
+
+def read_amounts(store: Store, project_id: int) -> list[AmountDetector]:
+    """The detectors of amounts of a project, in order of their streams."""
+    found: list[AmountDetector] = []
+    statement = select(_DETECTOR).where(_DETECTOR.c.project_id == project_id, _DETECTOR.c.form == "amount")
+    with store.read() as connection:
+        for row in connection.execute(statement.order_by(_DETECTOR.c.indicator, _DETECTOR.c.signal)):
+            rings, trouble = parsed_rings(row.state)
+            found.append(
+                AmountDetector(
+                    indicator=row.indicator,
+                    signal=row.signal,
+                    usual=parsed_usual(row.baseline),
+                    level=row.level,
+                    started=row.started,
+                    fitted=row.fitted,
+                    blocks=row.blocks,
+                    evidence=row.evidence,
+                    rings=rings,
+                    trouble=trouble,
+                )
+            )
+    return found
+
+
 def read_detectors(store: Store, project_id: int) -> list[Detector]:
-    """All detectors of a project, in order of their streams."""
+    """The detectors of shares and scores of a project, in order of their streams."""
     found: list[Detector] = []
-    statement = select(_DETECTOR).where(_DETECTOR.c.project_id == project_id)
+    statement = select(_DETECTOR).where(_DETECTOR.c.project_id == project_id, _DETECTOR.c.form == "share")
     with store.read() as connection:
         for row in connection.execute(statement.order_by(*(_DETECTOR.c[name] for name in _KEY))):
             scale, baselines = parsed_baseline(row.baseline)
@@ -47,8 +94,10 @@ def read_detectors(store: Store, project_id: int) -> list[Detector]:
     return found
 
 
-def replace_detectors(store: Store, project_id: int, detectors: Sequence[Detector], reached: datetime) -> None:
-    """Puts these in place of all that a project has."""
+def replace_detectors(
+    store: Store, project_id: int, detectors: Sequence[Stored], reached: datetime, form: Form = "share"
+) -> None:
+    """Puts these in place of all of this form that a project has."""
     rows = [
         {
             "project_id": project_id,
@@ -58,16 +107,17 @@ def replace_detectors(store: Store, project_id: int, detectors: Sequence[Detecto
             "level": detector.level,
             "threshold": detector.threshold,
             "baseline": detector.baseline(),
+            "form": form,
             **_changes(detector, reached),
         }
         for detector in detectors
     ]
     with store.write() as connection:
-        connection.execute(delete(_DETECTOR).where(_DETECTOR.c.project_id == project_id))
+        connection.execute(delete(_DETECTOR).where(_DETECTOR.c.project_id == project_id, _DETECTOR.c.form == form))
         store.insert(connection, tables.Detector, rows)
 
 
-def save_hours(store: Store, project_id: int, detectors: Sequence[Detector], reached: datetime, hours: int) -> None:
+def save_hours(store: Store, project_id: int, detectors: Sequence[Stored], reached: datetime, hours: int) -> None:
     """Writes the states after so many hours, the newest `reached`, and what the looks at them may have cost."""
     statement = _DETECTOR.update().where(
         _DETECTOR.c.project_id == project_id, *(_DETECTOR.c[name] == bindparam(f"of_{name}") for name in _KEY)
@@ -108,7 +158,7 @@ def spend(
     )
 
 
-def _changes(detector: Detector, reached: datetime) -> dict[str, object]:
+def _changes(detector: Stored, reached: datetime) -> dict[str, object]:
     return {
         "reached": to_microseconds(reached),
         "blocks": detector.blocks,

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor.alerts.rules import default_pack
 from monitor.alerts.telling import category_of, signal_of
+from monitor.clock import BlockLength, block_start
 from monitor.contracts import Indicator
 from monitor.queries.alerts import AlertRecord, Appeared, incident, incidents, open_alerts
 from monitor.stats.budget import SLOW
@@ -48,7 +49,8 @@ class Alarms:
             indicator = self._pack[alert.indicator]
             if alert.id in self._found or indicator.against == "pulse":
                 continue
-            if indicator.overall_only and start == self._unfinished and (alert.effect or 0.0) < 0:
+            is_unfinished = block_start(start, BlockLength.DAY) == self._unfinished
+            if indicator.amount is not None and is_unfinished and (alert.effect or 0.0) < 0:
                 continue
             drivers: tuple[Appeared, ...] = ()
             if alert.incident_id is not None:

@@ -33,6 +33,7 @@ from monitor.contracts import (
     Verdict,
     collect,
 )
+from monitor.detectors.amount_lane import AmountTask, Counted
 from monitor.detectors.hours import SETTLES, Task, watch
 from monitor.detectors.learning import Candidate
 from monitor.detectors.standings import Standings, standings
@@ -154,6 +155,7 @@ def _watch_hours(
     if day_end + CLOSED_AFTER <= now and _is_complete(store, project_id, BlockLength.DAY, day_end, now):
         until = min(until, day_end)  # That day is judged before its next hours are.
     reached = read_mark(store, mark)
+    known = standings(store, project_id, BlockLength.HOUR, _amounts(pack))
     task = Task(
         store=store,
         project_id=project_id,
@@ -163,7 +165,8 @@ def _watch_hours(
             _work(store, settings, project_id, day=day - _DAY, now=day, first=first, pack=pack), pack
         ),
         signal=lambda name, block: _signal(name, block.profile.kind, registry()),
-        standings=standings(store, project_id, BlockLength.HOUR, _amounts(pack)),
+        standings=known,
+        amounts=AmountTask(store, project_id, _counted(pack), known, settings.alarm_budget),
         declared=changed(store, project_id),
         is_ready=lambda end: _is_complete(store, project_id, BlockLength.HOUR, end, now),
     )
@@ -283,6 +286,17 @@ def _work(
     }
     known = standings(store, project_id, BlockLength.DAY, _amounts(pack))
     return _Day(store, settings, project_id, day, now, streams, known, signals, first, _same_as_whole(streams))
+
+
+def _counted(pack: Mapping[str, Indicator]) -> list[Counted]:
+    """What is counted by the hour."""
+    return [
+        Counted(indicator, signal, indicator.amount)
+        for indicator in pack.values()
+        if indicator.amount is not None and indicator.hourly
+        for signal in registry().values()
+        if asks_of(indicator, signal)
+    ]
 
 
 def _amounts(pack: Mapping[str, Indicator]) -> frozenset[str]:

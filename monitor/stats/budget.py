@@ -25,16 +25,24 @@ _HIGHEST = 0.1
 _TERMS = 200
 
 
-def look_levels(weights: Sequence[float], budget: float) -> list[float]:
+def look_levels(weights: Sequence[float], budget: float, beside: float = 0.0) -> list[float]:
     """The probability of a false alarm that one look of the fast lane at each stream may have.
 
     budget x share of the lane x (weight / all weights) / (hours of a quarter x windows an hour): looks at all streams
     in a quarter then add up to the lane's part of the budget, and by Boole's inequality no more false alarms than that
-    are expected, however anything depends on anything. Never above a tenth, where a tail would mean nothing.
+    are expected, however anything depends on anything. Never above a tenth, where a tail would mean nothing. Others that
+    the lane is shared with have the weight `beside`.
     """
-    whole = sum(weights)
+    whole = sum(weights) + beside
     each = budget * SHARES[FAST] / (HOURS_A_QUARTER * LOOKS_AN_HOUR)
     return [min(_HIGHEST, each * weight / whole) for weight in weights]
+
+
+def levels_left(levels: Sequence[float], weights: Sequence[float], budget: float) -> list[float]:
+    """The levels of further streams, by weight, out of what looks at these `levels` leave of the fast lane's part."""
+    each = budget * SHARES[FAST] / (HOURS_A_QUARTER * LOOKS_AN_HOUR)
+    left = max(0.0, each - sum(levels))
+    return [min(_HIGHEST, left * weight / sum(weights)) for weight in weights]
 
 
 def chance_of_false_alarms(number: int, spent: float) -> float:
