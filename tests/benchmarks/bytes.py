@@ -1,4 +1,4 @@
-"""Bytes on disk a call, profiles apart, by table and index, after enrichment, on SQLite.
+"""Bytes on disk a call, profiles apart, by table and index, after enrichment, on both engines.
 
 Two kinds of calls with some 1,500 characters of text: those of the ingest benchmark (random words), and real chats of
 the packaged demo that the shared dictionary was not trained on. `tests/test_bytes.py` holds the sum to its limit.
@@ -10,23 +10,26 @@ import gzip
 import json
 import random
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text as sql
 
 import monitor
-from monitor import migrate
+from monitor import migrate, tables
 from monitor.enrich import enrich_pending
 from monitor.ingest import Ingester, otlp
 from monitor.settings import Settings
 from monitor.store import Store
-from tests.benchmarks.ingest import attributes
+from tests.benchmarks.ingest import attributes, postgresql
 from tests.telemetry import NOW, START, body_of, otlp_span
 
-CALLS = 4_000
+CALLS = 10_000
+_FIRST = 200
 PROFILES = frozenset(("profile", "profile_block", "sqlite_autoindex_profile_1", "profile_stream", "segment"))
 _DEMO = Path(monitor.__file__).parent / "demo" / "data" / "llmdrift.jsonl.gz"
 _BATCH = 500
@@ -58,13 +61,13 @@ def real_chats(count: int, path: Path = _DEMO) -> Iterator[Attributes]:
         }
 
 
-def fill(store: Store, calls: Iterable[Attributes]) -> int:
-    """Takes the calls in as OTLP and enriches them; answers how many."""
-    settings = Settings(database_url=str(store.url), secret_key="a key")
-    generator = random.Random(2)
+def fill(store: Store, calls: Iterable[Attributes], first: int = 0) -> int:
+    """Takes the calls in as OTLP and enriches them; answers how many. They are numbered from `first` on."""
+    settings = Settings(database_url=store.url.render_as_string(hide_password=False), secret_key="a key")
+    generator = random.Random(first)
     ingester = Ingester(store, settings)
     spans = []
-    for number, call in enumerate(calls):
+    for number, call in enumerate(calls, first):
         start = START + number * 1_000_000
         spans.append(
             otlp_span(
@@ -75,13 +78,14 @@ def fill(store: Store, calls: Iterable[Attributes]) -> int:
                 endTimeUnixNano=str(start + 900_000_000 + generator.randrange(2_000_000_000)),
             )
         )
-    for first in range(0, len(spans), _BATCH):
-        body = body_of(*spans[first : first + _BATCH])
+    for place in range(0, len(spans), _BATCH):
+        body = body_of(*spans[place : place + _BATCH])
         ingester.submit_all(
             otlp.read_traces(body, otlp.JSON, lambda named: named or "default"), NOW + timedelta(hours=1)
         )
     ingester.close()
     assert enrich_pending(store, settings, NOW, limit=len(spans)) == len(spans)
+    store.give_back(tables.Pending, above=0)
     return len(spans)
 
 
@@ -101,27 +105,38 @@ def parts(store: Store) -> dict[str, int]:
 
 
 def a_call(store: Store, calls: Iterable[Attributes]) -> dict[str, float]:
-    """Bytes a call that filling a store adds, by table and index, the largest first."""
+    """Bytes a call that these add to a store with some calls, by table and index, the largest first."""
+    stream = iter(calls)
+    first = fill(store, islice(stream, _FIRST))
     before = parts(store)
-    count = fill(store, calls)
-    added = {name: (size - before.get(name, 0)) / count for name, size in parts(store).items()}
+    more = fill(store, stream, first)
+    added = {name: (size - before[name]) / more for name, size in parts(store).items()}
     return dict(sorted(added.items(), key=lambda item: -item[1]))
+
+
+@contextmanager
+def sqlite() -> Iterator[Callable[[], str]]:
+    """Makes SQLite files, and answers their addresses."""
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = count()
+        yield lambda: f"sqlite:///{Path(folder) / str(next(numbers))}.db"
 
 
 def run() -> list[dict[str, Any]]:
     """One row for each table and index; the last is the sum."""
     columns: dict[str, dict[str, float]] = {}
-    for title, calls in (("random words", random_words(CALLS)), ("real chats", real_chats(CALLS))):
-        with tempfile.TemporaryDirectory() as folder:
-            store = Store(f"sqlite:///{Path(folder) / 'store.db'}")
-            migrate.upgrade(store)
-            columns[title] = a_call(store, calls)
-            store.close()
+    for engine, databases in (("SQLite", sqlite), ("PostgreSQL", postgresql)):
+        with databases() as fresh:
+            for title, calls in (("random words", random_words), ("real chats", real_chats)):
+                store = Store(fresh())
+                migrate.upgrade(store)
+                columns[f"{engine}, {title}"] = a_call(store, calls(CALLS))
+                store.close()
     for column in columns.values():
         column["sum"] = sum(column.values())
-    names = next(iter(columns.values()))
+    names = dict.fromkeys(name for column in columns.values() for name in column if name != "sum")
     return [
-        {"table or index": name} | {title: column[name] for title, column in columns.items()}
-        for name in names
-        if any(column[name] >= 1 for column in columns.values())
+        {"table or index": name} | {title: column.get(name) for title, column in columns.items()}
+        for name in (*names, "sum")
+        if any(column.get(name, 0) >= 1 for column in columns.values())
     ]
