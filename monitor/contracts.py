@@ -175,6 +175,7 @@ class Evidence:
     `looks` is one over this judgement's share of the false-alarm allowance of a quarter. `now` is
     the time as of which the judgement is made. `facts` are the monitor's own numbers, for indicators of the pulse.
     `changed` holds, while an alert is open on the stream, every block since its change; `reference` ends before it.
+    `brief` is true where only an alarm will be looked at: of any other answer the state is enough.
     """
 
     signal: Signal
@@ -187,6 +188,7 @@ class Evidence:
     looks: int
     facts: Mapping[str, float] = field(default_factory=dict)
     changed: tuple[Block, ...] = ()
+    brief: bool = False
 
 
 @dataclass(frozen=True)

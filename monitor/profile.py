@@ -226,14 +226,16 @@ class Profile:
         sketch: bytes | None,
     ) -> Profile:
         """The profile that was stored: `sums` are total, total_square, user_total and user_total_square."""
-        if n == 1 and sums[0] is not None and sums[1] is None:
-            value, square = sums[0], sums[0] ** 2
-            profile = cls(kind, n, users, value, square, value, square)
-            if kind is Kind.NUMBER:
-                profile.bins = {bin_of(value): 1}
-            return profile
-        total, total_square, user_total, user_total_square = (value or 0.0 for value in sums)
-        profile = cls(kind, n, users, total, total_square, user_total, user_total_square)
+        total, total_square, user_total, user_total_square = sums
+        if total_square is None:
+            if n == 1 and total is not None:
+                square = total**2
+                profile = cls(kind, n, users, total, square, total, square)
+                if kind is Kind.NUMBER:
+                    profile.bins = {bin_of(total): 1}
+                return profile
+            total_square = 0.0
+        profile = cls(kind, n, users, total or 0.0, total_square, user_total or 0.0, user_total_square or 0.0)
         if sketch is None:
             return profile
         if kind is Kind.NUMBER:
@@ -271,6 +273,19 @@ def _unpack_vectors(n: int, data: bytes) -> tuple[Floats, Floats]:
         both = steps * np.repeat(largest / _VECTOR_STEPS, len(steps) // 2)
     first, second = np.split(both, 2)
     return first, second
+
+
+def sums_of(profiles: Sequence[Profile]) -> Profile:
+    """The sums of all together (at least one, all of a kind), as `merge` has them, without bins, values or vectors."""
+    return Profile(
+        profiles[0].kind,
+        sum([profile.n for profile in profiles]),
+        sum([profile.users for profile in profiles]),
+        sum([profile.total for profile in profiles], 0.0),
+        sum([profile.total_square for profile in profiles], 0.0),
+        sum([profile.user_total for profile in profiles], 0.0),
+        sum([profile.user_total_square for profile in profiles], 0.0),
+    )
 
 
 def merge(profiles: Iterable[Profile], kind: Kind) -> Profile:

@@ -76,9 +76,5 @@ def replay(
 
 
 def _run(store: Store, settings: Settings, jobs: Sequence[Job], now: datetime) -> None:
-    named = {job.name: job for job in jobs}
     for job in jobs:
-        # Sums are made every minute in life, so what a job in between changed is in them before a day is judged.
-        if job.name == "indicators" and "profiles" in named:
-            run_now(named["profiles"], JobContext(store, settings, now))
         run_now(job, JobContext(store, settings, now))

@@ -9,10 +9,12 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
+import monitor.tasks
 from monitor import clock, jobs, runs, tables
 from monitor.contracts import Job, JobContext
 from monitor.errors import Busy, NotFound, StoreError
@@ -252,24 +254,19 @@ def test_scheduler_survives_a_store_that_is_away(
     assert "could not be started" in caplog.text
 
 
+# What a record passes through: all signals are there before sums are made, and sums before they are judged.
+RIVER = ("enrich", "comments", "implicit", "profiles", "indicators", "alerts", "summary", "deliver")
+
+
 def test_every_packaged_job_is_found_in_the_order_of_the_river() -> None:
-    names = [job.name for job in jobs.all_jobs()]
-    assert names == [
-        "enrich",
-        "comments",
-        "profiles",
-        "implicit",
-        "indicators",
-        "fairness",
-        "alerts",
-        "judge",
-        "probe",
-        "summary",
-        "deliver",
-        "themes",
-        "adoption",
-        "backtests",
-        "housekeeping",
-    ]
-    with pytest.raises(NotFound, match="'nothing'; there are enrich, comments"):
+    found = jobs.all_jobs()
+    names = [job.name for job in found]
+    packaged = {path.stem for path in Path(str(monitor.tasks.__file__)).parent.glob("[!_]*.py")}
+    assert set(names) == packaged, "one file a job, called like it"
+    assert len(names) == len(packaged)
+    orders = [job.order for job in found]
+    assert orders == sorted(set(orders)), "each has a place of its own"
+    places = [names.index(name) for name in RIVER]
+    assert places == sorted(places)
+    with pytest.raises(NotFound, match=f"'nothing'; there are {', '.join(names)}"):
         jobs.named("nothing")

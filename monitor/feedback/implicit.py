@@ -2,7 +2,8 @@
 
 An hour is looked at half an hour after it closed, and again when its number of calls, or that of the hour after it,
 changes: late calls, imports and erasures are followed. What was found before is replaced. Only what was found is
-stored; profiles count every other call of the hour as not having it.
+stored; profiles count every other call of the hour as not having it. Hours whose profiles are still to be made are
+counted by their calls, so that this may come before them.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from monitor.dirty import mark_times
 from monitor.feedback.conversations import LEFT, Turn, what_users_did
 from monitor.identifiers import id_floor, unpack_identifier
 from monitor.ingest.feedback import write_feedback
+from monitor.profiles.calls import count_calls
 from monitor.records import HIDDEN, Body, Feedback, Message
 from monitor.store import Store, table_of
 from monitor.text.refusal import is_refusal
 
+_DIRTY = table_of(tables.DirtyBlock)
 _SPAN = table_of(tables.Span)
 _BODY = table_of(tables.Body)
 _FEEDBACK = table_of(tables.Feedback)
@@ -66,6 +69,9 @@ def _due(store: Store, project_id: int, now: datetime) -> list[tuple[int, int, i
             _PROFILE.c.signal == "calls",
         )
         calls = {row.start: row.n for row in connection.execute(statement)}
+        for start in _unsummed(connection, project_id, last + hour):
+            first = from_microseconds(start)
+            calls[start] = count_calls(connection, project_id, first, first + _HOUR)
         reviewed = {
             row.start: (row.calls, row.following)
             for row in connection.execute(select(_REVIEWED).where(_REVIEWED.c.project_id == project_id))
@@ -76,6 +82,16 @@ def _due(store: Store, project_id: int, now: datetime) -> list[tuple[int, int, i
         if start <= last and reviewed.get(start) != (calls.get(start, 0), calls.get(start + hour, 0))
     ]
     return due[:HOURS_A_RUN]
+
+
+def _unsummed(connection: Connection, project_id: int, last: int) -> list[int]:
+    """The hours up to `last` whose profiles no longer match their calls, or are being made."""
+    statement = select(_DIRTY.c.start).where(
+        _DIRTY.c.project_id == project_id,
+        _DIRTY.c.length.like(f"{BlockLength.HOUR}%"),
+        _DIRTY.c.start <= last,
+    )
+    return sorted(set(connection.execute(statement).scalars()))
 
 
 def _review(store: Store, project_id: int, start: int, now: datetime) -> None:

@@ -22,6 +22,7 @@ from monitor.contracts import (
 )
 from monitor.profile import merge
 from monitor.stats.comparison import Comparison, Sides, compare
+from monitor.stats.distances import of_profiles
 from monitor.stats.intervals import ratio
 from monitor.stats.judging import level_of, verdict_of
 from monitor.stats.power import users_needed, users_per_group
@@ -102,7 +103,7 @@ def _answer(evidence: Evidence, sides: Sides, found: Comparison, tolerance: floa
         "others": sides.past.users,
         "tolerance": tolerance,
         "strength": round(min(found.strength, 1e6), 4),
-        "distances": {name: round(value, 6) for name, value in found.distances.items()},
+        "distances": {name: round(value, 6) for name, value in of_profiles(sides.now, sides.past).items()},
     }
     if signal.kind is Kind.FLAG:
         detail |= _ratios(sides, signal)

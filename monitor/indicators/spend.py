@@ -82,6 +82,8 @@ def _unpriced(evidence: Evidence) -> Verdict:
     found = compare_categories(sides, relevant_change(evidence), level_of(evidence))
     before, after = sides.past.shares().get(NO_PRICE, 0.0), sides.now.shares().get(NO_PRICE, 0.0)
     rose = any(item.value == NO_PRICE and item.proven and item.after > item.before for item in found.categories)
+    if evidence.brief and not rose:
+        return Verdict("ok", "")
     detail = details(evidence, sides, found)
     if rose:
         detail["since"] = since(evidence, sides, found)

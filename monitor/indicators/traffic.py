@@ -83,6 +83,8 @@ def _latency(evidence: Evidence) -> Verdict:
         [block for block in evidence.reference if block.profile.n],
     )
     tail = compare_tails(sides, level_of(half))
+    if evidence.brief and tail.grew:
+        verdict = judge_change(replace(half, brief=False), _state)
     detail = {**verdict.detail, "p95": tail.after, "p95_before": tail.before, "slow_share": tail.share}
     if verdict.state == "bad" or not tail.grew:
         return replace(verdict, detail=detail)

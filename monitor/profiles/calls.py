@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Text, and_, cast, select
+from sqlalchemy import Connection, Text, and_, cast, func, select
 from sqlalchemy.sql import Select
 
 from monitor import tables
@@ -129,6 +129,15 @@ def read_calls(
     calls.extend(sessions)
     stale |= stale_sessions
     return BlockCalls(calls, seen, stale)
+
+
+def count_calls(connection: Connection, project_id: int, start: datetime, end: datetime) -> int:
+    """How many calls `read_calls` would give for [start, end)."""
+    statement = _within(select(func.count()).select_from(_SPAN), project_id, start, end)
+    joined = statement.join(
+        _ENRICHMENT, and_(_ENRICHMENT.c.project_id == _SPAN.c.project_id, _ENRICHMENT.c.id == _SPAN.c.id)
+    )
+    return int(connection.execute(joined).scalar_one())
 
 
 def _within(statement: Select[Any], project_id: int, start: datetime, end: datetime) -> Select[Any]:

@@ -30,6 +30,7 @@ _COLUMNS = (
     _PROFILE.c.sketch,
 )
 _KINDS = {str(kind): kind for kind in Kind}
+_ROWS_AT_ONCE = 1000
 
 Stream = tuple[Segment, str]
 
@@ -60,24 +61,22 @@ def read_profiles(
                 )
             )
         )
-    streams: dict[Stream, list[Block]] = {}
+    found: dict[tuple[str, str, str], list[Block]] = {}
     moments: dict[int, datetime] = {}
-    known: dict[tuple[str, str, str], Stream] = {}
     with store.read() as connection:
-        for row in connection.execute(statement):
-            dimension, value, signal, begun, kind_name, n, users, one, two, three, four, sketch = row
-            key = known.get((dimension, value, signal))
-            if key is None:
-                key = known[(dimension, value, signal)] = (Segment(dimension, value), signal)
-            moment = moments.get(begun)
-            if moment is None:
-                moment = moments[begun] = from_microseconds(begun)
-            kind = _KINDS[kind_name]
-            blocks = streams.setdefault(key, [])
-            if blocks and blocks[-1].profile.kind is not kind:
-                blocks.clear()
-            blocks.append(Block(moment, Profile.load(kind, n, users, (one, two, three, four), sketch)))
-    return streams
+        for rows in connection.execute(statement).partitions(_ROWS_AT_ONCE):
+            for dimension, value, signal, begun, kind_name, n, users, one, two, three, four, sketch in rows:
+                blocks = found.get((dimension, value, signal))
+                if blocks is None:
+                    blocks = found[dimension, value, signal] = []
+                moment = moments.get(begun)
+                if moment is None:
+                    moment = moments[begun] = from_microseconds(begun)
+                kind = _KINDS[kind_name]
+                if blocks and blocks[-1].profile.kind is not kind:
+                    blocks.clear()
+                blocks.append(Block(moment, Profile.load(kind, n, users, (one, two, three, four), sketch)))
+    return {(Segment(dimension, value), signal): blocks for (dimension, value, signal), blocks in found.items()}
 
 
 def read_series(

@@ -8,16 +8,17 @@ users within blocks (`monitor.stats.spread`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from scipy.special import stdtrit
 
 from monitor.contracts import Block, Kind
-from monitor.profile import OTHER, Floats, Profile, merge
-from monitor.stats import distances
+from monitor.profile import OTHER, Floats, Profile, merge, sums_of
 from monitor.stats.intervals import mean_interval, newcombe, possible, student_quantile, wilson
 from monitor.stats.ranks import Counts, Ranks
 from monitor.stats.season import season
@@ -67,14 +68,17 @@ class Comparison:
     relative: float | None = None
     series: Floats = field(default_factory=lambda: np.zeros(0))
     weights: Floats = field(default_factory=lambda: np.zeros(0))
-    distances: Mapping[str, float] = field(default_factory=dict)
     categories: tuple[CategoryChange, ...] = ()
     superiority: float | None = None
 
 
+UNPROVEN = Comparison(direction=0, value=math.nan, baseline=math.nan, effect=math.nan, strength=math.nan)
+"""The answer of a brief comparison where nothing is proven."""
+
+
 @dataclass(frozen=True)
 class Sides:
-    """Window and reference, block by block and merged.
+    """Window and reference, block by block and merged (`sums` are the merged profiles without their sketches).
 
     The first `settled` blocks of the reference carry the decision: where the past is long enough these end a week
     before the window, so that a change that went unproven for some days does not pass for usual wander. What is shown
@@ -83,40 +87,59 @@ class Sides:
 
     current: Sequence[Block]
     reference: Sequence[Block]
-    now: Profile
-    past: Profile
     settled: int
 
     @classmethod
     def of(cls, current: Sequence[Block], reference: Sequence[Block]) -> Sides:
-        """Both sides with their merged profiles; both must have calls."""
-        kind = current[0].profile.kind
-        before = current[0].start - UNSETTLED
-        settled = sum(1 for block in reference if block.start < before)
-        return cls(
-            current,
-            reference,
-            merge((block.profile for block in current), kind),
-            merge((block.profile for block in reference), kind),
-            settled if settled >= MIN_SETTLED_BLOCKS else len(reference),
-        )
+        """Both sides, oldest block first; both must have calls."""
+        settled = bisect_left(reference, current[0].start - UNSETTLED, key=_start)
+        return cls(current, reference, settled if settled >= MIN_SETTLED_BLOCKS else len(reference))
 
     @property
+    def kind(self) -> Kind:
+        """The kind of all profiles."""
+        return self.current[0].profile.kind
+
+    @cached_property
+    def now(self) -> Profile:
+        """The window as one profile."""
+        return merge((block.profile for block in self.current), self.kind)
+
+    @cached_property
+    def past(self) -> Profile:
+        """The reference as one profile."""
+        return merge((block.profile for block in self.reference), self.kind)
+
+    @cached_property
+    def sums(self) -> tuple[Profile, Profile]:
+        """The sums of window and reference."""
+        return sums_of([block.profile for block in self.current]), sums_of([block.profile for block in self.reference])
+
+    @cached_property
     def users(self) -> Floats:
         """Users of each reference block."""
         return np.array([block.profile.users for block in self.reference], dtype=np.float64)
 
-    @property
+    @cached_property
     def window_users(self) -> Floats:
         """Users of each block of the window."""
         return np.array([block.profile.users for block in self.current], dtype=np.float64)
+
+    @cached_property
+    def days(self) -> tuple[datetime, ...]:
+        """When each reference block begins."""
+        return tuple([block.start for block in self.reference])
+
+    @cached_property
+    def window_days(self) -> tuple[datetime, ...]:
+        """When each block of the window begins."""
+        return tuple([block.start for block in self.current])
 
     def spread(self, current: Floats, reference: Floats, noise: Floats, least_lowered: Floats | float) -> Spread:
         """The difference of block values (window: one row a block), without season, and its variance."""
         users, window = self.users[: self.settled], self.window_users
         reference = reference[: self.settled]
-        days = [block.start for block in self.reference[: self.settled]]
-        found = season(reference, users, days, [block.start for block in self.current])
+        found = season(reference, users, self.days[: self.settled], self.window_days)
         value = window @ (current - found.current) / window.sum()
         return spread(
             value,
@@ -132,30 +155,41 @@ class Sides:
     @property
     def least_lowered(self) -> float:
         """Users over calls: the noise of independent calls relative to that of users with one call each."""
-        return min(1.0, (self.now.users + self.past.users) / max(self.now.n + self.past.n, 1))
+        now, past = self.sums
+        return min(1.0, (now.users + past.users) / max(now.n + past.n, 1))
 
 
-def compare(sides: Sides, relevant: float, level: float) -> Comparison:
-    """Compares by the kind of the profiles. `relevant` as in `monitor.contracts.Signal`; `level` is two-sided."""
-    if sides.now.kind is Kind.FLAG:
-        return compare_flags(sides, relevant, level)
-    if sides.now.kind is Kind.NUMBER:
-        return compare_numbers(sides, relevant, level)
-    if sides.now.kind is Kind.CATEGORY:
-        return compare_categories(sides, relevant, level)
+def _start(block: Block) -> datetime:
+    return block.start
+
+
+def compare(sides: Sides, relevant: float, level: float, *, brief: bool = False) -> Comparison:
+    """Compares by the kind of the profiles. `relevant` as in `monitor.contracts.Signal`; `level` is two-sided.
+
+    With `brief` the answer is UNPROVEN, which costs less, where nothing is proven.
+    """
+    if sides.kind is Kind.FLAG:
+        return compare_flags(sides, relevant, level, brief=brief)
+    if sides.kind is Kind.NUMBER:
+        return compare_numbers(sides, relevant, level, brief=brief)
+    if sides.kind is Kind.CATEGORY:
+        return compare_categories(sides, relevant, level, brief=brief)
     return compare_vectors(sides, relevant, level)
 
 
-def compare_flags(sides: Sides, relevant: float, level: float) -> Comparison:
+def compare_flags(sides: Sides, relevant: float, level: float, *, brief: bool = False) -> Comparison:
     """Difference of the share of calls where the flag is set; `relevant` is in points (0.05 is five)."""
     current = _user_means(sides.current)
     reference = _user_means(sides.reference)
     shares = share_difference(sides, current, reference, level)
     strength = float(share_strength(shares, relevant, level)[0])
-    value, past = sides.now.total / sides.now.n, sides.past.total / sides.past.n
-    baseline = min(1.0, max(0.0, past + float(shares.season[0])))
-    low, high = wilson(value, sides.now.users)
-    effect_low, effect_high = newcombe(value, sides.now.users, baseline, sides.past.users)
+    if brief and strength <= 1:
+        return UNPROVEN
+    now, past = sides.sums
+    value = now.total / now.n
+    baseline = min(1.0, max(0.0, past.total / past.n + float(shares.season[0])))
+    low, high = wilson(value, now.users)
+    effect_low, effect_high = newcombe(value, now.users, baseline, past.users)
     return Comparison(
         direction=int(np.sign(shares.difference[0])) if strength > 1 else 0,
         value=value,
@@ -169,15 +203,14 @@ def compare_flags(sides: Sides, relevant: float, level: float) -> Comparison:
         relative=(value - baseline) / baseline if baseline > 0 else None,
         series=np.concatenate([reference[:, 0], current[:, 0]]),
         weights=np.concatenate([sides.users, sides.window_users]),
-        distances=distances.of_profiles(sides.now, sides.past),
     )
 
 
 def _user_means(blocks: Sequence[Block]) -> Floats:
-    return np.array([[block.profile.user_total / max(block.profile.users, 1)] for block in blocks])
+    return np.array([block.profile.user_total / max(block.profile.users, 1) for block in blocks])[:, None]
 
 
-def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
+def compare_numbers(sides: Sides, relevant: float, level: float, *, brief: bool = False) -> Comparison:
     """Numbers by rank, so that a few huge ones decide nothing; `relevant` is relative to the mean (0.1 is 10 %).
 
     Proven in either of two ways, each at half the level. One: even after every number of the window is brought back by
@@ -191,26 +224,29 @@ def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
     counts = Counts.of([block.profile for block in sides.current])
     ranks = Ranks(past_counts)
     reference, current = ranks.means(past_counts)[:, None], ranks.means(counts)[:, None]
-    noise = max(ranks.variance, ranks.variance_of(counts), 0.25 / (sides.past.users + 2))
+    now, before = sides.sums
+    noise = max(ranks.variance, ranks.variance_of(counts), 0.25 / (before.users + 2))
     found = sides.spread(current, reference, np.array([noise]), sides.least_lowered)
     error = max(float(found.error[0]), 1e-12)
     needed = student_quantile(level / 2, float(found.degrees[0]))
     shift = float(found.difference[0])
-    value, past = sides.now.total / sides.now.n, sides.past.total / sides.past.n
+    # What the window itself, season taken out, would score if it were brought back by the relevant amount.
+    seasonal = float(ranks.mean_after(counts, 0.0)) - 0.5 - shift
+    brought_down = ranks.mean_after(counts, -relevant / (1 + relevant)) - 0.5 - seasonal
+    brought_up = ranks.mean_after(counts, relevant / (1 - relevant) if relevant < 1 else 1e6) - 0.5 - seasonal
+    if brief and max(brought_down, -brought_up, abs(shift) - RANK_MARGIN) <= error * needed:
+        return UNPROVEN
+    value, past = now.total / now.n, before.total / before.n
     means = season(
-        np.array([[block.profile.total / block.profile.n] for block in sides.reference]),
+        np.array([block.profile.total / block.profile.n for block in sides.reference])[:, None],
         np.array([block.profile.n for block in sides.reference], dtype=np.float64),
-        [block.start for block in sides.reference],
-        [block.start for block in sides.current],
+        sides.days,
+        sides.window_days,
     )
     calls = np.array([block.profile.n for block in sides.current], dtype=np.float64)
     baseline = past + float(calls @ means.current[:, 0]) / float(calls.sum())
     size = ranks.scale or abs(baseline)
     change = (value - baseline) / size if size else math.copysign(math.inf, value) if value else 0.0
-    # What the window itself, season taken out, would score if it were brought back by the relevant amount.
-    seasonal = float(ranks.mean_after(counts, 0.0)) - 0.5 - shift
-    brought_down = ranks.mean_after(counts, -relevant / (1 + relevant)) - 0.5 - seasonal
-    brought_up = ranks.mean_after(counts, relevant / (1 - relevant) if relevant < 1 else 1e6) - 0.5 - seasonal
     apart = _means_apart(sides, value - baseline)
     up = max(brought_down, shift - RANK_MARGIN if apart and change >= relevant else -1.0) / (error * needed)
     down = max(-brought_up, -shift - RANK_MARGIN if apart and change <= -relevant else -1.0) / (error * needed)
@@ -218,7 +254,9 @@ def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
     direction = (1 if up >= down else -1) if strength > 1 else 0
     if direction and not spread_over_users(sides, direction):
         direction, strength = 0, 1.0
-    interval = mean_interval(value, sides.now.user_variance, sides.now.users)
+    if brief and not direction:
+        return UNPROVEN
+    interval = mean_interval(value, now.user_variance, now.users)
     low, high = possible(interval, sides.now) if interval else (None, None)
     effect_interval = _mean_difference(sides, value - baseline)
     return Comparison(
@@ -234,44 +272,46 @@ def compare_numbers(sides: Sides, relevant: float, level: float) -> Comparison:
         relative=change if math.isfinite(change) else None,
         series=np.concatenate([reference[:, 0], current[:, 0]]),
         weights=np.concatenate([sides.users, sides.window_users]),
-        distances=distances.of_profiles(sides.now, sides.past),
         superiority=shift + 0.5,
     )
 
 
 def spread_over_users(sides: Sides, direction: int) -> bool:
     """False where few users make far more calls than users usually do and the users' own means do not agree."""
-    usual = sides.past.n / max(sides.past.users, 1)
-    if sides.now.n / max(sides.now.users, 1) <= _UNUSUAL_CONCENTRATION * usual:
+    now, past = sides.sums
+    usual = past.n / max(past.users, 1)
+    if now.n / max(now.users, 1) <= _UNUSUAL_CONCENTRATION * usual:
         return True
-    now, past = sides.now.user_mean, sides.past.user_mean
-    variance, past_variance = sides.now.user_variance, sides.past.user_variance
-    if now is None or past is None or variance is None or past_variance is None:
+    mean, past_mean = now.user_mean, past.user_mean
+    variance, past_variance = now.user_variance, past.user_variance
+    if mean is None or past_mean is None or variance is None or past_variance is None:
         return False
-    error = math.sqrt(variance / sides.now.users + past_variance / sides.past.users)
-    return direction * (now - past) > _CONCENTRATION_PROOF * error
+    error = math.sqrt(variance / now.users + past_variance / past.users)
+    return direction * (mean - past_mean) > _CONCENTRATION_PROOF * error
 
 
 def _mean_difference(sides: Sides, effect: float) -> tuple[float, float] | None:
-    one, two = sides.now.user_variance, sides.past.user_variance
+    now, past = sides.sums
+    one, two = now.user_variance, past.user_variance
     if one is None or two is None:
         return None
-    error = math.sqrt(one / sides.now.users + two / sides.past.users)
-    reach = student_quantile(0.05, max(sides.now.users - 1, 1)) * error
+    error = math.sqrt(one / now.users + two / past.users)
+    reach = student_quantile(0.05, max(now.users - 1, 1)) * error
     return effect - reach, effect + reach
 
 
 def _means_apart(sides: Sides, effect: float) -> bool:
     """The larger of both variances counts for both sides: a window that happens to lack the rare large values has
     hardly any variance of its own."""
-    one, two = sides.now.user_variance, sides.past.user_variance
+    now, past = sides.sums
+    one, two = now.user_variance, past.user_variance
     if one is None or two is None:
         return False
-    error = math.sqrt(max(one, two) * (1 / sides.now.users + 1 / sides.past.users))
+    error = math.sqrt(max(one, two) * (1 / now.users + 1 / past.users))
     return abs(effect) > _MEAN_PROOF * error
 
 
-def compare_categories(sides: Sides, relevant: float, level: float) -> Comparison:
+def compare_categories(sides: Sides, relevant: float, level: float, *, brief: bool = False) -> Comparison:
     """The share of each value, the level divided by their number; `relevant` is in points (0.05 is five).
 
     New and vanished values are values with share zero on one side. The figures are those of the value that changed
@@ -284,6 +324,8 @@ def compare_categories(sides: Sides, relevant: float, level: float) -> Compariso
     reference, current = _category_means(sides.reference, names), _category_means(sides.current, names)
     shares = share_difference(sides, current, reference, level / len(names))
     beyond = share_strength(shares, relevant, level / len(names))
+    if brief and not (beyond > 1).any():
+        return UNPROVEN
     order = np.lexsort((-np.abs(shares.difference), beyond <= 1))
     top = int(order[0])
     value = after.get(names[top], 0.0)
@@ -308,7 +350,6 @@ def compare_categories(sides: Sides, relevant: float, level: float) -> Compariso
         effect_high=effect_high,
         series=np.concatenate([reference[:, top], current[:, top]]),
         weights=np.concatenate([sides.users, sides.window_users]),
-        distances=distances.of_profiles(sides.now, sides.past),
         categories=changes,
     )
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from monitor import wording
 from monitor.contracts import Evidence, Kind, Signal, State, Verdict
-from monitor.profile import Profile, merge
+from monitor.profile import Profile, sums_of
 from monitor.stats.change_point import change_point
-from monitor.stats.comparison import VECTOR_RELEVANT, Comparison, Sides, compare
+from monitor.stats.comparison import UNPROVEN, VECTOR_RELEVANT, Comparison, Sides, compare
+from monitor.stats.distances import of_profiles
 from monitor.stats.intervals import possible
 from monitor.stats.power import users_needed
 
@@ -46,9 +47,8 @@ def relevant_change(evidence: Evidence) -> float:
 def not_enough(evidence: Evidence, min_users: int = MIN_USERS) -> Verdict | None:
     """The verdict of evidence that cannot be judged: none at all, too few users, or too short a past; else None."""
     name = evidence.signal.title
-    n = sum(block.profile.n for block in evidence.current)
-    users = sum(block.profile.users for block in evidence.current)
-    value = _plain_value(evidence)
+    n = sum([block.profile.n for block in evidence.current])
+    users = sum([block.profile.users for block in evidence.current])
     if not n:
         return Verdict("no_data", f"{name}: no values in this window.")
     if users < min_users:
@@ -57,13 +57,13 @@ def not_enough(evidence: Evidence, min_users: int = MIN_USERS) -> Verdict | None
             "too_few",
             f"{name}: too few to judge, needs about {wording.plural(missing, 'more call')} "
             f"({users} of {min_users} users so far).",
-            value=value,
+            value=_plain_value(evidence),
             n=n,
             effective_n=float(users),
             detail={"missing": missing},
         )
-    blocks = sum(1 for block in evidence.reference if block.profile.n)
-    reference_users = sum(block.profile.users for block in evidence.reference)
+    blocks = sum([block.profile.n > 0 for block in evidence.reference])
+    reference_users = sum([block.profile.users for block in evidence.reference])
     if blocks < MIN_REFERENCE_BLOCKS or reference_users < MIN_REFERENCE_USERS:
         lacking = (
             f"{blocks} of {MIN_REFERENCE_BLOCKS} days"
@@ -73,7 +73,7 @@ def not_enough(evidence: Evidence, min_users: int = MIN_USERS) -> Verdict | None
         return Verdict(
             "too_few",
             f"{name}: the past is too short to compare with ({lacking}).",
-            value=value,
+            value=_plain_value(evidence),
             n=n,
             effective_n=float(users),
             detail={"missing_days": max(0, MIN_REFERENCE_BLOCKS - blocks)},
@@ -84,7 +84,7 @@ def not_enough(evidence: Evidence, min_users: int = MIN_USERS) -> Verdict | None
 def _plain_value(evidence: Evidence) -> float | None:
     if evidence.signal.kind not in (Kind.NUMBER, Kind.FLAG) or not evidence.current:
         return None
-    return merge((block.profile for block in evidence.current), evidence.current[0].profile.kind).mean
+    return sums_of([block.profile for block in evidence.current]).mean
 
 
 def judge_change(evidence: Evidence, state_of: Callable[[int], State]) -> Verdict:
@@ -97,7 +97,10 @@ def judge_change(evidence: Evidence, state_of: Callable[[int], State]) -> Verdic
         [block for block in evidence.reference if block.profile.n],
     )
     level = level_of(evidence)
-    found = _possible(compare(sides, relevant_change(evidence), level), evidence.signal, sides.now)
+    found = compare(sides, relevant_change(evidence), level, brief=evidence.brief)
+    if found is UNPROVEN:
+        return Verdict("ok", "")
+    found = _possible(found, evidence.signal, sides.now)
     state: State = state_of(found.direction) if found.direction else "ok"
     detail = details(evidence, sides, found)
     if found.direction:
@@ -161,8 +164,8 @@ def details(evidence: Evidence, sides: Sides, found: Comparison) -> dict[str, An
         detail["relative"] = found.relative
     if found.superiority is not None:
         detail["superiority"] = found.superiority
-    if found.distances:
-        detail["distances"] = {name: round(value, 6) for name, value in found.distances.items()}
+    if apart := of_profiles(sides.now, sides.past):
+        detail["distances"] = {name: round(value, 6) for name, value in apart.items()}
     if found.categories:
         detail["categories"] = [
             {"value": item.value, "before": item.before, "after": item.after, "proven": item.proven}

@@ -57,8 +57,10 @@ class Ranks:
     def _score(self, bins: Integers) -> Floats:
         place = bins - self._lowest
         last = len(self.counts)
-        below = self._below[np.clip(place, 0, last)] + self._below[np.clip(place + 1, 0, last)]
-        return below / (2 * self._total)
+        low = np.minimum(np.maximum(place, 0), last)
+        high = np.minimum(np.maximum(place + 1, 0), last)
+        scores: Floats = (self._below[low] + self._below[high]) / (2 * self._total)
+        return scores
 
     def means(self, counts: Counts) -> Floats:
         """The mean score of each block."""

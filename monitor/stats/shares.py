@@ -60,12 +60,12 @@ def share_strength(found: ShareDifference, relevant: float, level: float) -> Flo
     the share that was seen, it does not get wider because the change is large.
     """
     sign = np.where(found.difference >= 0, 1.0, -1.0)
-    at_most = np.clip(found.share - found.difference + sign * relevant, 1e-6, 1 - 1e-6)
+    at_most = np.minimum(np.maximum(found.share - found.difference + sign * relevant, 1e-6), 1 - 1e-6)
     noise = at_most * (1 - at_most)
     units = noise / (found.variance * np.maximum(1.0, noise / found.noise)) * found.shrink
-    hits = np.clip(found.share, 0.0, 1.0) * units
+    hits = np.minimum(np.maximum(found.share, 0.0), 1.0) * units
     up = np.where(hits > 0, betainc(np.maximum(hits, 1e-12), units - hits + 1, at_most), 1.0)
     down = np.where(hits < units, betainc(np.maximum(units - hits, 1e-12), hits + 1, 1 - at_most), 1.0)
-    tail = np.clip(np.where(sign > 0, up, down), 1e-300, 1 - 1e-12)
+    tail = np.minimum(np.maximum(np.where(sign > 0, up, down), 1e-300), 1 - 1e-12)
     strength: Floats = -ndtri(tail) / normal_quantile(level)
     return strength

@@ -67,7 +67,7 @@ def spread(
     dispersion = scatter / float(chdtri(degrees, 1 - DISPERSION_RISK))
     evenness = total - (users**2).sum() / total
     wander = np.maximum(0.0, dispersion - 1) * degrees * noise / max(evenness, 1e-9)
-    lowered = np.where(degrees >= MIN_BLOCKS_TO_LOWER, np.clip(dispersion, least_lowered, 1.0), 1.0)
+    lowered = np.where(degrees >= MIN_BLOCKS_TO_LOWER, np.minimum(np.maximum(dispersion, least_lowered), 1.0), 1.0)
     own_noise = noise * lowered / current_users
     reference_noise = noise * lowered / total
     reference_wander = wander * min(1.0, WANDER_TOGETHER * (users**2).sum() / total**2)

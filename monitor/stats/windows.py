@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -65,7 +66,9 @@ def windows(blocks: Sequence[Block], day: datetime, standing: Standing = HEALTHY
     500, two, four and seven days are further looks, since a small lasting change needs them; not while an alert is
     open, nor back into trouble that is over, nor across a cut. The reference is the eight weeks before.
     """
-    past = [block for block in blocks if block.start <= day and standing.judged(block.start)]
+    past = blocks[: bisect_right(blocks, day, key=_start)]
+    if standing.unjudged:
+        past = [block for block in past if standing.judged(block.start)]
     if not past or past[-1].start != day:
         return []
     earliest = day - LONG_WINDOW + _DAY
@@ -93,16 +96,21 @@ def windows(blocks: Sequence[Block], day: datetime, standing: Standing = HEALTHY
 def _window(past: Sequence[Block], current: Sequence[Block], standing: Standing) -> Window:
     start = current[0].start
     end = start if standing.open_since is None else min(start, standing.open_since)
+    reference = past[bisect_left(past, end - REFERENCE, key=_start) : bisect_left(past, end, key=_start)]
+    if standing != HEALTHY:
+        reference = [block for block in reference if standing.healthy(block.start)]
     return Window(
         start=start,
         current=tuple(current),
-        reference=tuple(
-            block for block in past if end - REFERENCE <= block.start < end and standing.healthy(block.start)
-        ),
+        reference=tuple(reference),
         changed=()
         if standing.open_since is None
         else tuple(block for block in past if block.start >= standing.open_since),
     )
+
+
+def _start(block: Block) -> datetime:
+    return block.start
 
 
 def filled(blocks: Sequence[Block], start: datetime, day: datetime) -> list[Block]:

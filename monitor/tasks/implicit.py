@@ -12,4 +12,4 @@ def run(context: JobContext) -> tuple[int, str]:
     return done, f"{done} hours"
 
 
-JOB = Job("implicit", 900, 25, "finds questions asked again and conversations given up", run)
+JOB = Job("implicit", 900, 18, "finds questions asked again and conversations given up", run)
