@@ -436,6 +436,7 @@ def _answer(work: _Day, question: _Question, looks: int) -> Row | None:
             looks=LOOKS_WHILE_OPEN if question.is_open else looks,
             facts=question.facts,
             changed=window.changed,
+            brief=chosen is not None and chosen[1].state != "too_few",
         )
         verdict = _asked(question.indicator, evidence)
         if chosen is None or verdict.state in ("moved", "bad") or chosen[1].state == "too_few":
