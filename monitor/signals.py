@@ -45,23 +45,25 @@ COMMENT_SENTIMENT = "comment_sentiment"
 IMPLICIT = ("rephrased", "repeated", "abandoned")
 """What users did rather than said, as flags under the names of feedback (`monitor.feedback.conversations`)."""
 
-DOCUMENT = "document"
+# Asked once a day for the whole project, where others are asked up to four times of every segment.
+COUNTED_WEIGHT = 60.0
+BURST, FLOOD, DOCUMENT = "feedback_burst", "prompt_flood", "document"
 COUNTED = {
     signal.name: signal
     for signal in (
         Signal(
-            name="feedback_burst",
+            name=BURST,
             kind=Kind.CATEGORY,
             title="Feedback from few people",
             description="What people said alike within an hour: how much of the day's feedback came from five of them.",
             family="safety",
-            relevant=0.2,
+            relevant=0.1,
             misleads="A person is the annotator, else the user or session of the call; who changes names is not seen. "
             "A colleague who reviews many answers in an hour looks the same.",
-            weight=3.0,
+            weight=COUNTED_WEIGHT,
         ),
         Signal(
-            name="prompt_flood",
+            name=FLOOD,
             kind=Kind.CATEGORY,
             title="Near-duplicate prompts of few users",
             description="Prompts that are nearly the same (cosine of their vectors 0.85): how many five users sent.",
@@ -69,7 +71,7 @@ COUNTED = {
             relevant=0.005,
             misleads="Needs prompt_meaning, and calls with a user or session: who comes with a new one each time "
             "is not seen. A program that begins to send one template looks the same. 20,000 prompts a day are read.",
-            weight=3.0,
+            weight=COUNTED_WEIGHT,
         ),
         Signal(
             name=DOCUMENT,
@@ -80,7 +82,7 @@ COUNTED = {
             relevant=0.1,
             misleads="One changed letter makes another document. News and new manuals rise as fast as planted texts: "
             "read it. 5,000 retrievals a day are read.",
-            weight=3.0,
+            weight=COUNTED_WEIGHT,
         ),
     )
 }

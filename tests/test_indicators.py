@@ -30,7 +30,7 @@ from monitor.profiles import refresh
 from monitor.queries.facts import pulse_facts
 from monitor.queries.verdicts import latest_verdicts, state_counts, verdict_history, verdicts_between
 from monitor.settings import Settings
-from monitor.signals import describe, feedback_signal, registry
+from monitor.signals import COUNTED, describe, feedback_signal, registry
 from monitor.store import Store, table_of
 from tests.enrichments import put_signals
 from tests.simulation import MONDAY, Traffic, Values, category, flag, lognormal, simulate, vector
@@ -57,7 +57,7 @@ SIGNALS = [
         ("cost_source", Kind.CATEGORY, "cost", None),
     )
 ]  # type: ignore[arg-type]
-SIGNALS += registry().values()
+SIGNALS += [*registry().values(), *COUNTED.values()]
 
 
 def evidence(signal: Signal, blocks: list[Block], window: int = 1, **changes: Any) -> Evidence:

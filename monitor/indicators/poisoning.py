@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from monitor import wording
 from monitor.contracts import Evidence, Indicator, Signal, Verdict
-from monitor.signals import COUNTED, DOCUMENT
+from monitor.profile import Profile
+from monitor.signals import COUNTED
 from monitor.stats.dominance import MIN_DAYS, Dominance, dominance
 from monitor.stats.intervals import wilson
 from monitor.stats.judging import level_of, relevant_change
@@ -17,7 +18,8 @@ def _applies(signal: Signal) -> bool:
 
 
 def _compute(evidence: Evidence) -> Verdict:
-    signal, today = evidence.signal, evidence.current[-1].profile
+    signal = evidence.signal
+    today = evidence.current[-1].profile if evidence.current else Profile(signal.kind)
     if not today.n:
         return Verdict("no_data", f"{signal.title}: nothing to count on {wording.day(evidence.start)}.")
     found = dominance(today, evidence.reference, level_of(evidence))
@@ -29,7 +31,7 @@ def _compute(evidence: Evidence) -> Verdict:
             effective_n=float(today.users),
             detail={"missing_days": max(1, MIN_DAYS - len(evidence.reference))},
         )
-    before = found.before if signal.name == DOCUMENT else max(found.before, found.usual)
+    before = found.before
     bad = found.strength > 1 and found.calls >= _LEAST_CALLS and found.share - before >= relevant_change(evidence)
     low, high = wilson(found.share, today.n)
     detail: dict[str, object] = {

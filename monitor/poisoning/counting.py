@@ -6,18 +6,18 @@ At most 20,000 prompts and 5,000 retrievals of a day are looked at, spread over 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor import tables, wording
-from monitor.clock import BlockLength, from_microseconds, to_microseconds
+from monitor import tables
+from monitor.clock import BlockLength, to_microseconds
 from monitor.contracts import WHOLE, Kind
 from monitor.identifiers import id_floor, unpack_identifier
-from monitor.poisoning.groups import near_duplicates, of_few
+from monitor.poisoning.groups import named, near_duplicates, of_few
 from monitor.profile import CategoryCount, Profile
 from monitor.queries.samples import bodies, sampled_calls
 from monitor.records import HIDDEN
@@ -37,15 +37,20 @@ _FEEDBACK_READ = 200_000
 _AT_ONCE = 500
 _SLICES = 48
 _DAY = BlockLength.DAY.duration
+_HOUR = BlockLength.HOUR.duration // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class Value:
-    """A value that stood out: its name, on how many of those counted it is, and some calls as trace and span."""
+    """A value that stood out: its name, on how many of those counted it is, and some calls as trace and span.
+
+    `vector` is that of the first prompt of a group.
+    """
 
     name: str
     calls: int
     examples: tuple[tuple[str, str], ...]
+    vector: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,11 @@ class Counted:
         return profile
 
 
-def count_prompts(store: Store, project_id: int, day: datetime) -> Counted:
-    """Groups of near-duplicate prompts by what the five most active users of each sent; named after their first call.
+def count_prompts(store: Store, project_id: int, day: datetime, known: Mapping[str, bytes]) -> Counted:
+    """Groups of near-duplicate prompts by what the five most active users of each sent.
 
-    Calls without user and session are nobody's: they are looked at but in no group.
+    A group is named as the one of the `known` groups that it is like, else after its first call. Calls without user and
+    session are nobody's: they are looked at but in no group.
     """
     calls = sampled_calls(
         store,
@@ -83,18 +89,22 @@ def count_prompts(store: Store, project_id: int, day: datetime) -> Counted:
         seed=day.toordinal(),
     )
     calls = [call for call in calls if "prompt_meaning" in call.signals]
+    vectors = [bytes(call.signals["prompt_meaning"]) for call in calls]
     users = [bytes(call.user) for call in calls]
-    values = []
-    for group in near_duplicates([call.signals["prompt_meaning"] for call in calls], users):
+    groups = near_duplicates(vectors, users)
+    values: dict[str, Value] = {}
+    for group, old in zip(groups, named([vectors[group[0]] for group in groups], known), strict=True):
         count, people = of_few([users[place] for place in group])
         own = [calls[place] for place in group if users[place] in people]
-        name = f"{wording.plural(len(people), 'user')}, like trace {own[0].trace_id[:8]}"
-        values.append(Value(name, count, tuple((call.trace_id, call.span_id) for call in own[:EXAMPLES])))
-    return Counted(len(calls), len(set(users)), _largest(values, _GROUPS))
+        name = old or f"prompts like trace {own[0].trace_id[:8]}"
+        if name not in values or values[name].calls < count:
+            examples = tuple((call.trace_id, call.span_id) for call in own[:EXAMPLES])
+            values[name] = Value(name, count, examples, vectors[group[0]])
+    return Counted(len(calls), len(set(users)), _largest(values.values(), _GROUPS))
 
 
 def count_feedback(store: Store, project_id: int, day: datetime) -> Counted:
-    """What people said alike in one hour of the day, by the five who said most of it; not what evaluators said.
+    """Of all that people said alike, the hour of the day in which five of them said most; not what evaluators said.
 
     A person is the annotator, else the user or session of the call.
     """
@@ -113,18 +123,19 @@ def count_feedback(store: Store, project_id: int, day: datetime) -> Counted:
         rows = connection.execute(statement).all()
         users = _users_of(connection, project_id, {bytes(row.trace_id) for row in rows if row.trace_id})
     people = [_person(row, users) for row in rows]
-    alike: dict[str, list[int]] = {}
+    alike: dict[tuple[str, int], list[int]] = {}
     for place, row in enumerate(rows):
         if row.value is not None or row.label:
             said = row.label if row.value is None else f"{row.value:g}"
-            alike.setdefault(f"{row.name} {said} at {from_microseconds(row.time):%H}:00", []).append(place)
-    values = []
-    for name, places in alike.items():
+            alike.setdefault((f"{row.name} {said}", row.time // _HOUR), []).append(place)
+    values: dict[str, Value] = {}
+    for (name, _hour), places in alike.items():
         count, few = of_few([people[place] for place in places])
-        own = [rows[place] for place in places if people[place] in few and rows[place].trace_id]
-        examples = tuple((unpack_identifier(row.trace_id), _identifier(row.span_id)) for row in own[:EXAMPLES])
-        values.append(Value(f"{name}, {wording.plural(len(few), 'person', 'people')}", count, examples))
-    return Counted(len(rows), len(set(people)), _largest(values, _GROUPS))
+        if name not in values or values[name].calls < count:
+            own = [rows[place] for place in places if people[place] in few and rows[place].trace_id]
+            examples = tuple((unpack_identifier(row.trace_id), _identifier(row.span_id)) for row in own[:EXAMPLES])
+            values[name] = Value(name, count, examples)
+    return Counted(len(rows), len(set(people)), _largest(values.values(), _GROUPS))
 
 
 def count_documents(store: Store, project_id: int, day: datetime) -> Counted:

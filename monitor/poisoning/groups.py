@@ -9,7 +9,7 @@ among them who sent five.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,15 @@ def near_duplicates(vectors: Sequence[bytes], users: Sequence[bytes]) -> list[li
     return sorted(
         (sorted(group) for group in groups.values() if len(group) > 1), key=lambda group: (-len(group), group)
     )
+
+
+def named(leaders: Sequence[bytes], known: Mapping[str, bytes]) -> list[str | None]:
+    """The name of the known group that each first prompt is most like; None where it is like none."""
+    if not leaders or not known:
+        return [None] * len(leaders)
+    names = list(known)
+    likeness = _unit(decode_vectors(leaders)) @ _unit(decode_vectors(list(known.values()))).T
+    return [names[int(row.argmax())] if row.max() >= ALIKE else None for row in likeness]
 
 
 def of_few(people: Sequence[bytes]) -> tuple[int, list[bytes]]:
