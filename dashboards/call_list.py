@@ -240,7 +240,7 @@ def _row(request: Request, row: CallRow, shown: list[str]) -> list[Any]:
         html.Div(
             [
                 cards.link(f"{row.time:%H:%M:%S}", opened, strong=True),
-                html.Div(wording.day(row.time, request.now), className="dim nowrap"),
+                html.Div(f"{wording.day(row.time, request.now)}, UTC", className="dim nowrap"),
             ],
             className="nowrap",
         ),

@@ -242,7 +242,7 @@ def _value(name: str, row: CallRow) -> Any:
 
 def _rest(detail: CallDetail) -> Any:
     parts: list[Any] = []
-    for title, values in (("Tags", detail.row.tags), ("Attributes no dialect knows", detail.body.attributes)):
+    for title, values in (("Tags", detail.row.tags), ("Further attributes", detail.body.attributes)):
         if values:
             parts.append(
                 html.Details([html.Summary(f"{title} ({len(values)})"), _mapping(values)], className="document")

@@ -68,7 +68,7 @@ def _template(text: str, grid: str, hover: str, border: str, colours: Sequence[s
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "colorway": list(colours),
-            "xaxis": {**axis, "showgrid": False, "tickformatstops": _DATES},
+            "xaxis": {**axis, "showgrid": False},
             "yaxis": {**axis, "zeroline": False},
             "hoverlabel": {"bgcolor": hover, "bordercolor": border, "font": {"color": text}, "align": "left"},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
@@ -311,7 +311,7 @@ def _axis(figure: go.Figure, signal: Signal | None) -> None:
             options["tickformat"] = "~s" if signal.good is None and signal.unit else ""
         if signal.name.endswith("sentiment"):
             options["rangemode"] = "normal"
-    figure.update_layout(yaxis=options)
+    figure.update_layout(yaxis=options, xaxis={"tickformatstops": _DATES})
 
 
 def _plain(text: str) -> str:

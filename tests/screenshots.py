@@ -78,6 +78,9 @@ def main(arguments: list[str]) -> int:
             page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
             for path, name in README.items():
                 shoot(page, address + path, target / name, full_page=False)
+            page.set_viewport_size({"width": 700, "height": 900})
+            page.set_content(_html_of(sorted((folder / "mails").glob("*-worse-*.eml"))[0]))
+            page.screenshot(path=str(target / "mail.png"), full_page=True)
         else:
             for scheme, width in product(("light", "dark"), (1440, 390)):
                 page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)

@@ -165,6 +165,26 @@ def narrow_enough(page: Any) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
+def details(seen: Seen) -> list[str]:
+    """The addresses of an incident, a call and a trace that the pages lead to."""
+    found = []
+    for path, part in (("/alerts", "incident="), ("/explorer", "span=")):
+        seen.go(path)
+        found.append(str(seen.page.locator(f"#page a[href*='{part}']").first.get_attribute("href")))
+    seen.go(found[-1])
+    return [*found, str(seen.page.locator("#page a:text-is('Whole trace')").get_attribute("href"))]
+
+
+def out_of_sight(page: Any) -> list[str]:
+    """Badges in tables that stand right of the window: on a phone nobody should have to look for a verdict."""
+    return list(
+        page.evaluate(
+            "[...document.querySelectorAll('table .badge')]"
+            ".filter(badge => badge.getBoundingClientRect().right > window.innerWidth).map(badge => badge.innerText)"
+        )
+    )
+
+
 def serious(page: Any) -> list[str]:
     """Violations of accessibility rules that axe calls serious or critical."""
     from axe_playwright_python.sync_playwright import Axe
@@ -180,7 +200,8 @@ def serious(page: Any) -> list[str]:
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_every_page_in_every_look(browser: Any, filled: str, scheme: str, width: int) -> None:
     with looking(browser, filled, scheme, width) as seen:
-        for path in ADDRESSES:
+        closely = (scheme, width) in (("light", 1440), ("dark", 390))
+        for path in [*ADDRESSES, *(details(seen) if closely else ())]:
             seen.go(path)
             assert seen.problems == [], path
             assert seen.elsewhere == [], path
@@ -188,8 +209,10 @@ def test_every_page_in_every_look(browser: Any, filled: str, scheme: str, width:
             assert "could not be built" not in seen.page.inner_text("#page"), path
             assert seen.page.locator("a[data-title*='loud'], a[data-title*='hare']").count() == 0, path
             assert seen.page.get_attribute("html", "data-mantine-color-scheme") == scheme
-            if (scheme, width) in (("light", 1440), ("dark", 390)):
+            if closely:
                 assert serious(seen.page) == [], path
+            if width < 500:
+                assert out_of_sight(seen.page) == [], path
 
 
 def test_hostile_names_do_no_harm(browser: Any, hostile: str) -> None:

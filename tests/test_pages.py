@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -80,10 +81,23 @@ def check(tree: Any) -> None:
             assert not address.startswith("//")
         assert not isinstance(part, html.Iframe | html.Script | html.ObjectEl | html.Embed)
         assert not getattr(part, "dangerously_allow_html", False)
+        if isinstance(part, html.Table):
+            parts = list(everything(part))
+            assert any(isinstance(inner, html.Caption) for inner in parts), "a table says what it lists"
+            assert any(isinstance(inner, html.Th) and inner.scope for inner in parts), "its columns have names"
+        if isinstance(part, html.Figure):
+            assert any(isinstance(inner, html.Figcaption) and texts(inner) for inner in everything(part))
         if isinstance(part, dcc.Graph):
             assert part.config["showSendToCloud"] is False, "the cloud button is off"
             assert part.config["plotlyServerURL"] == ""
             assert part.id["type"] == "chart"
+
+
+def without_zone(tree: Any) -> list[str]:
+    """Texts on a page with a time of day that do not say in which zone it is."""
+    shown = texts([getattr(part, "children", "") for part in everything(tree) if not isinstance(part, html.Code)])
+    lines = [line for line in shown.splitlines() if re.search(r"\b\d{1,2} [A-Z][a-z]{2}( \d{4})?, \d\d:\d\d", line)]
+    return [line for line in lines if "UTC" not in line]
 
 
 def failed(tree: Any) -> bool:
@@ -139,6 +153,7 @@ def test_every_page_for_every_address(context: Context, store: Store, settings: 
         for search in SEARCHES:
             tree = render(page, context.request(path, search, NOW))
             check(charts.dress(tree, "dark"))
+            assert without_zone(tree) == []
             assert not failed(tree), (path, search)
 
 

@@ -9,7 +9,7 @@ from dash import html
 
 from dashboards import cards, explanations, incidents, marking, streams
 from dashboards.filters import Request
-from monitor import wording
+from monitor import advice, wording
 from monitor.contracts import Page
 from monitor.errors import NotFound
 from monitor.queries import alerts, rules
@@ -154,7 +154,9 @@ def _one(request: Request, wanted: str) -> Any:
             incidents.card(request, incident),
             marking.mark(incident),
             _explained(request, incident),
-            cards.section("Its alerts", _alerts(request, incident), lead="The most telling first, by segment."),
+            None
+            if advice.is_of_the_monitor(incident.alerts)
+            else cards.section("Its alerts", _alerts(request, incident), lead="The most telling first, by segment."),
             cards.section("What happened when", _history(incident)),
             cards.section("Messages sent", _messages(request, said)),
         ]

@@ -11,7 +11,7 @@ from dash import html
 
 from dashboards import cards, incidents
 from dashboards.filters import Request
-from monitor import wording
+from monitor import advice, wording
 from monitor.contracts import WHOLE, Kind, Page
 from monitor.queries import alerts, feedback, metrics, options, rules, verdicts
 from monitor.queries.usage import Usage, UsagePoint, change, usage
@@ -45,12 +45,16 @@ def layout(request: Request) -> Any:
 
 
 def _lead(opened: Sequence[alerts.IncidentRecord], states: Mapping[str, int]) -> str:
-    worse = sum(incident.severity != "notice" for incident in opened)
-    moved = len(opened) - worse
+    of_calls = [incident for incident in opened if not advice.is_of_the_monitor(incident.alerts)]
+    worse = sum(incident.severity != "notice" for incident in of_calls)
+    moved = len(of_calls) - worse
+    own = "" if len(of_calls) == len(opened) else " The monitor itself needs a look."
     if worse:
-        return f"{wording.plural(worse, 'thing')} got worse" + (f", {moved} moved." if moved else ".")
+        return f"{wording.plural(worse, 'thing')} got worse" + (f", {moved} moved." if moved else ".") + own
     if moved:
-        return f"Nothing got worse; {wording.plural(moved, 'thing')} moved."
+        return f"Nothing got worse; {wording.plural(moved, 'thing')} moved.{own}"
+    if own:
+        return own.strip()
     if not states["ok"]:
         return "Nothing can be said yet of whether anything is wrong."
     return "Nothing is wrong as far as was measured."
@@ -109,7 +113,6 @@ def _usage(request: Request, start: Any, end: Any) -> Usage:
 def _cards(request: Request, now: Usage, before: Usage) -> list[Any]:
     total, past = now.total, before.total
     users, past_users = _per_block(now), _per_block(before) if before.points else None
-    unit = "an hour" if request.length == "hour" else "a day"
     return [
         cards.number_card(
             "Calls",
@@ -120,7 +123,7 @@ def _cards(request: Request, now: Usage, before: Usage) -> list[Any]:
             spark=[point.calls for point in now.points],
         ),
         cards.number_card(
-            f"Users {unit}",
+            f"Users {request.each}",
             wording.number(users),
             symbol="users",
             change=_relative(users, past_users),
@@ -242,10 +245,10 @@ def _own_health(request: Request) -> Any:
     own = [name for name, known in rules.indicators().items() if known.family == "pulse"]
     pulse = [
         verdict
-        for verdict in verdicts.latest_verdicts(request.store, request.project_id, request.end, indicators=own)
+        for verdict in verdicts.latest_verdicts(request.store, request.project_id, request.now, indicators=own)
         if verdict.is_trouble
     ]
-    parts += [wording.shortened(verdict.reason, 160) for verdict in pulse]
+    parts += [wording.shortened(verdict.reason, 160).rstrip(".") for verdict in pulse]
     state = "moved" if pulse or counts.failed_notifications else "ok"
     return cards.section(
         "The monitor itself",
