@@ -24,6 +24,7 @@ SpanKind = Literal[
     "guardrail",
     "evaluator",
     "prompt",
+    "duplicate",
     "unknown",
 ]
 Status = Literal["ok", "error"]

@@ -7,7 +7,7 @@ shorter before the longer: so PostgreSQL leaves nothing empty between.
 
 written by     tables
 ingest         project, span, body, pending, feedback, reject, sender
-enrich         enrichment, signal_layout, dirty_block
+enrich         enrichment, signal_layout, dirty_block, response_number
 profiles       profile, segment
 indicators     verdict, detector, allowance
 people         declared_time
@@ -124,6 +124,16 @@ class Pending(SQLModel, table=True):
     project_id: int
     id: int = _big()
     received: int = _big()
+
+
+class ResponseNumber(SQLModel, table=True):
+    """The calls of the last hours by the hash of the provider's number of the response (`monitor.duplicates`)."""
+
+    __tablename__ = "response_number"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "number"), {"sqlite_with_rowid": False})
+    project_id: int
+    number: int = _big()
+    id: int = _big()
 
 
 class Enrichment(SQLModel, table=True):

@@ -20,6 +20,7 @@ from sqlalchemy import delete, select
 from monitor import tables
 from monitor.contracts import Enricher, SignalValue, collect
 from monitor.dirty import mark_times
+from monitor.duplicates import set_aside
 from monitor.errors import PluginError, SettingsError
 from monitor.rows import span_of
 from monitor.signal_rows import declared_layout, enrichment_row, write_layout
@@ -155,12 +156,14 @@ def _enrich_some(store: Store, settings: Settings, now: datetime, project: int, 
     pending = table_of(tables.Pending)
     with store.write() as connection:
         # Only what is still waiting: another worker may have been faster, or the call may have been erased.
-        waiting = connection.execute(
+        taken = connection.execute(
             delete(pending)
             .where(pending.c.project_id == project, pending.c.id.in_(identifiers))
             .returning(pending.c.id)
         ).scalars()
-        kept = [identifier for identifier in waiting if identifier in rows]
+        waiting = {identifier: calls[identifier] for identifier in sorted(taken) if identifier in calls}
+        doubles = set_aside(store, connection, project, waiting, now)
+        kept = [identifier for identifier in waiting if identifier not in doubles]
         write_layout(store, connection, layout)
         store.upsert(connection, tables.Enrichment, [rows[identifier] for identifier in kept])
         mark_times(store, connection, project, [calls[identifier].time for identifier in kept], now)

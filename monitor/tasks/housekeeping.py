@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from monitor import auth, runs
+from monitor import auth, duplicates, runs
 from monitor.contracts import Job, JobContext
 
 
 def run(context: JobContext) -> tuple[int, str]:
     """Forgets what nobody will ask for again."""
-    done = runs.prune(context.store, context.now) + auth.prune(context.store, context.now)
+    store, now = context.store, context.now
+    done = runs.prune(store, now) + auth.prune(store, now) + duplicates.forget(store, now)
     return done, f"{done} rows"
 
 

@@ -92,6 +92,7 @@ _KINDS: dict[str, SpanKind] = {
 
 # Quotes within the texts of a response are escaped, so that this finds none of them.
 _SERVICE_TIER = re.compile(r'"service_tier": ?"(\w{1,40})"')
+_RESPONSE_NUMBER = re.compile(r'"id": ?"((?:chatcmpl-|resp_|msg_)[\w-]{6,100})"')
 _FIRST_CHUNK = "First Token Stream Event"
 _TELLING = (
     "openinference.span.kind",
@@ -143,6 +144,9 @@ def _priced(found: Sorted) -> None:
     value = found.fields.get("output")
     if not isinstance(value, str):
         return
+    number = _RESPONSE_NUMBER.search(value)
+    if number is not None:
+        found.rest["llm.response.id"] = number.group(1)
     tier = _SERVICE_TIER.search(value)
     if tier is not None:
         found.fields["service_tier"] = tier.group(1)
