@@ -155,9 +155,11 @@ def _rebuild_block(
                 _PROFILE.c.length == str(length),
                 _PROFILE.c.start == to_microseconds(start),
                 _PROFILE.c.signal.not_in(COUNTED),
+                # Always true: of columns of the primary key alone SQLite would look through all blocks there are.
+                _PROFILE.c.n >= 0,
             )
         )
-        store.insert(connection, tables.Profile, rows)
+        store.insert_encoded(connection, tables.Profile, rows)
         store.upsert(connection, tables.Segment, seen)
     return set(_blocks(project_id, length, block.stale))
 
