@@ -121,7 +121,6 @@ def lines(
     signal: Signal | None = None,
     *,
     band: tuple[datetime, datetime, float, float] | None = None,
-    band_text: str = "",
     marks: Sequence[Mark] = (),
 ) -> go.Figure:
     """Lines over time; `band` is a level from one moment to another, such as the baseline with its range.
@@ -134,10 +133,6 @@ def lines(
         figure.add_shape(
             type="rect", x0=start, x1=end, y0=low, y1=high, fillcolor=_BAND, line={"width": 0}, layer="below"
         )
-        if band_text:
-            figure.add_annotation(
-                x=start, y=low, text=band_text, showarrow=False, xanchor="left", yanchor="top", font={"size": 11}
-            )
     for index, one in enumerate(series):
         if one.low and one.high:
             figure.add_trace(_interval(one))

@@ -14,8 +14,9 @@ from monitor.queries import options
 
 _CURL = """curl {address}/api/v1/calls \\
   -H 'Content-Type: application/json'{header} \\
-  -d '{{"project": "{project}", "model": "gpt-4o", "prompt": "Is 17077 a prime number?",
-       "response": "Yes.", "latency_s": 0.8, "input_tokens": 12, "output_tokens": 2}}'"""
+  -d '{{"project": "{project}", "model": "gpt-4o",
+       "prompt": "Is 17077 a prime number?", "response": "Yes.",
+       "latency_s": 0.8, "input_tokens": 12, "output_tokens": 2}}'"""
 
 _SDK = """import monitor
 

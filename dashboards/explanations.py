@@ -227,7 +227,9 @@ def _words(title: str, words: Sequence[Word], groups: Sequence[Topic]) -> Any:
     ]
     parts: list[Any] = [html.H3(title, className="card-title")]
     if rows:
-        parts.append(cards.table(["Words", "", "Share of texts", "Score"], rows, caption=title, numeric=(2, 3)))
+        parts.append(
+            cards.table(["Words", "Now", "Share of texts", "How sure (z)"], rows, caption=title, numeric=(2, 3))
+        )
     if groups:
         parts.append(
             html.P(["Topics that grew or shrank: ", "; ".join(map(telling.topic_text, groups[:4]))], className="note")

@@ -156,7 +156,6 @@ def _course(
         all_series,
         signal,
         band=band,
-        band_text="usual range" if band else "",
         marks=[charts.Mark(change, f"change {wording.day(change)}")] if change else [],
     )
     what = "distance" if signal.kind is Kind.VECTOR else f"share of {category}" if category else "mean"
@@ -170,7 +169,7 @@ def _course(
     return charts.graph(
         figure,
         name="course",
-        title=f"By day ({wording.shortened(what, 60)})",
+        title=f"By day, {wording.shortened(what, 60)}{'; grey: the usual range' if band else ''}",
         summary=summary,
         link=streams.calls_link(request, signal.name, segment, request.start, request.end),
         height=280,

@@ -133,7 +133,10 @@ def _by(request: Request, signal: Signal, dimension: str, title: str) -> Any:
         return None
     caption = f"{signal.title} by {title.lower()}"
     return html.Div(
-        [html.H3(caption), cards.table([title, "Mean", "95% interval", "Calls"], rows, caption=caption, numeric=(1, 3))]
+        [
+            html.H3(caption, className="card-title"),
+            cards.table([title, "Mean", "95% interval", "Calls"], rows, caption=caption, numeric=(1, 3)),
+        ]
     )
 
 

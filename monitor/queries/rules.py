@@ -41,7 +41,7 @@ class IndicatorRecord:
             else f"when it was fine {rule.clear_blocks} times in a row"
         )
         told = "" if rule.notify else " It stays on the pages; no mail is sent."
-        return f"Alerts {fires} it {states}; over {clears}.{told}"
+        return f"{fires.capitalize()} it {states}; over {clears}.{told}"
 
 
 def indicators() -> dict[str, IndicatorRecord]:
