@@ -197,6 +197,8 @@ def _unchanged(signal: Signal, total: Profile) -> str:
     """Where a flag was set, in no call or in all, with how sure that is: "In none of 4,600 calls (95% ...)"."""
     bounds = interval_of(total)
     interval = f" ({wording.format_interval(signal, *bounds)})" if bounds else ""
+    if total.n == 1:
+        return f"{'In' if total.total else 'Not in'} the only call{interval}"
     return f"In {'all' if total.total else 'none'} of {wording.plural(total.n, 'call')}{interval}"
 
 
