@@ -12,6 +12,7 @@ import itertools
 import re
 import secrets
 from datetime import datetime
+from functools import lru_cache
 
 from monitor.clock import from_microseconds, to_microseconds
 
@@ -40,6 +41,7 @@ def new_id(moment: datetime) -> int:
     return id_floor(moment) | (next(_counter) & _SEQUENCE_MASK)
 
 
+@lru_cache(maxsize=256)
 def project_id(name: str) -> int:
     """The id of a project: a positive 31-bit hash of its name."""
     digest = hashlib.blake2b(name.encode(), digest_size=4, person=b"llmops-project").digest()

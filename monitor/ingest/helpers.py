@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
 from monitor.errors import describe
@@ -41,6 +41,7 @@ _QUEUE = 2
 _SILENT_SECONDS = 30.0
 _PAUSE_SECONDS = 60.0
 _END_SECONDS = 5.0
+_NOT_WORTH_IT = nullcontext(False)
 
 
 class _Helper:
@@ -160,16 +161,15 @@ class Helpers:
         """The ids of the processes that run."""
         return [helper.number for helper in self._running if helper.alive]
 
-    @contextmanager
-    def request(self, size: int) -> Iterator[bool]:
+    def request(self, size: int) -> AbstractContextManager[bool]:
         """Around everything that is done for a trace request of `size` bytes; true where a helper may be asked.
 
         Helpers are started here, where requests that are worth it keep meeting each other.
         """
-        worth = self._most > 0 and MIN_BYTES <= size < MAX_BYTES
-        if not worth:
-            yield False
-            return
+        return self._worth_it() if self._most > 0 and MIN_BYTES <= size < MAX_BYTES else _NOT_WORTH_IT
+
+    @contextmanager
+    def _worth_it(self) -> Iterator[bool]:
         with self._guard:
             self._inside += 1
             self._crowded = self._crowded + 1 if self._inside > 1 else max(0, self._crowded - 1)

@@ -34,9 +34,11 @@ Need = Literal["nothing", "write", "read", "login"]
 
 _OPEN = ("/healthz", "/readyz", "/login", "/logout")
 _WRITE = ("/v1/", "/api/v1/calls", "/api/v1/feedback", "/api/public/otel/v1/traces")
-_DECIDE = ("/api/v1/incidents/",)
+_DECIDE = ("/api/v1/incidents/", "/api/v1/declared")
 _READ = ("/api/", "/metrics", "/openapi.json", "/docs")
-_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP", "HTTP_VIA")
+_FORWARDED = frozenset(
+    ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP", "HTTP_VIA")
+)
 
 Environ = dict[str, Any]
 
@@ -152,7 +154,7 @@ class Gate:
         return None
 
     def _from_outside(self, environ: Environ) -> bool:
-        return self._wide or any(name in environ for name in _FORWARDED)
+        return self._wide or not _FORWARDED.isdisjoint(environ)
 
     def _key(self, environ: Environ) -> ApiKey | None:
         token = _token(environ.get("HTTP_AUTHORIZATION", "")) or environ.get("HTTP_X_API_KEY", "")

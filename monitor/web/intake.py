@@ -119,7 +119,7 @@ class Intake:
     def _environs(self, asked: dict[Connection, Request]) -> Iterator[Environ]:
         """Requests as they come, one of a connection: the first is waited for, then all that have come meanwhile."""
         while not self._ended and len(asked) < _MOST_TOGETHER:
-            if not self._due:
+            if not self._due and (self._kept.difference(asked) or not asked):
                 self._look(asked)
             if self._due:
                 connection = self._due.popleft()
