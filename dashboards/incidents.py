@@ -14,6 +14,7 @@ from monitor import advice, wording
 from monitor.contracts import Kind, Signal
 from monitor.explain.records import Explanation
 from monitor.queries.alerts import AlertRecord, Appeared, IncidentRecord
+from monitor.queries.declared import told_near
 from monitor.queries.explanations import explanations_of
 from monitor.signals import describe
 
@@ -173,6 +174,11 @@ def _facts(request: Request, incident: IncidentRecord) -> list[tuple[str, Any]]:
         ("For whom", whom),
         ("What else changed then", appeared_text(incident.appeared)),
     ]
+    segments = list(dict.fromkeys(alert.segment for alert in incident.telling))
+    if any(alert.signal for alert in incident.alerts):
+        facts.append(
+            ("Left out of what is usual", told_near(request.store, incident.project_id, segments, incident.since))
+        )
     lead = explained(request, incident)
     if lead is not None and request.parameter("incident") != str(incident.id):
         facts += explanations.facts(signal_of(lead[0]), lead[1])

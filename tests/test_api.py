@@ -71,6 +71,8 @@ def everything(client: FlaskClient, address: str, limit: int) -> list[Any]:
 
 def example_path(client: FlaskClient, route: Route) -> str:
     path = route.path.replace("{trace_id}", f"{5:032x}").replace("{span_id}", f"{5:016x}")
+    if route.name == "declare":
+        path += "?from=2026-03-01&to=2026-03-02&reason=load+test"
     return path.replace("{incident_id}", get(client, "/api/v1/incidents")["items"][0]["id"])
 
 
@@ -198,6 +200,19 @@ def test_an_incident_is_marked_false_and_back(client: FlaskClient) -> None:
     assert get(client, "/api/v1/budget?to=2026-03-20")["marked_false"] == 0
     assert client.post("/api/v1/incidents/1/false").status_code == 404
     assert client.post("/api/v1/incidents/x/false").status_code == 404
+    times = {"from": "2026-03-01T10:00Z", "to": "2026-03-01T12:00Z"}
+    made = client.post("/api/v1/declared", query_string={**times, "reason": "load test"})
+    assert (made.status_code, made.json["kind"], made.json["reason"]) == (200, "incident", "load test")
+    accepted = client.post("/api/v1/declared", query_string={"kind": "cut", "incident": found["id"], "reason": "meant"})
+    assert accepted.json["incident_id"] == found["id"]
+    assert [one["kind"] for one in get_json(client, "/api/v1/budget")["declared"]].count("cut") == 1
+    for wrong, status in (
+        ({"reason": "x"}, 400),
+        (times, 400),
+        ({"kind": "cut", "incident": "1", "reason": "x"}, 404),
+        ({"kind": "nothing", **times, "reason": "x"}, 400),
+    ):
+        assert client.post("/api/v1/declared", query_string=wrong).status_code == status, wrong
 
 
 def test_costs_are_the_profiles(client: FlaskClient) -> None:
@@ -332,7 +347,7 @@ def test_the_description_is_openapi_3_1() -> None:
                 assert re.fullmatch(r"[1-5]\d\d", code)
                 assert answer["description"]
                 assert answer["content"]
-            if method == "post" and operation["operationId"] != "mark_false":
+            if method == "post" and operation["operationId"] not in ("mark_false", "declare"):
                 assert operation["requestBody"]["content"]
     assert len(operations) == len(ROUTES) + len(POSTS)
 

@@ -373,6 +373,17 @@ def test_an_incident_is_marked_false_and_a_back_test_asked_for(browser: Any, fil
         page.locator(".mark-false button").first.click()
         seen.until("!document.querySelector('.mark-false').textContent.includes('Marked false')")
 
+        page.fill("#declare-from", "tomorrow")
+        page.click("#declare-go")
+        seen.until("document.querySelector('#declared-list').textContent.includes('is no time')")
+        page.fill("#declare-from", "2026-01-02 10:00")
+        page.fill("#declare-until", "2026-01-02 12:00")
+        page.fill("#declare-reason", "load test")
+        page.click("#declare-go")
+        seen.until("document.querySelector('#declared-list table').textContent.includes('load test')")
+        page.click("#declared-list button")
+        seen.until("!document.querySelector('#declared-list').textContent.includes('load test')")
+
         seen.go("/compare?by=feature")
         page.click("#compare-go")
         page.wait_for_url("**first=**second=**")

@@ -207,6 +207,7 @@ def test_the_budget_page_has_the_ledger_and_the_marks(store: Store, settings: Se
 
 def test_marks_need_a_person() -> None:
     assert need_of("POST", "/api/v1/incidents/1/false") == "login"
+    assert need_of("POST", "/api/v1/declared") == "login"
     assert need_of("GET", "/api/v1/incidents") == "read"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import html
 
-from dashboards import cards, explanations, incidents, marking, streams
+from dashboards import cards, declaring, explanations, incidents, marking, streams
 from dashboards.filters import Request
 from monitor import advice, wording
 from monitor.contracts import Page
@@ -148,11 +148,9 @@ def _one(request: Request, wanted: str) -> Any:
     said = alerts.notifications(request.store, request.project_id, incident_id=incident.id)
     return html.Div(
         [
-            cards.heading(
-                "Incident", "Open" if incident.is_open else "Over", cards.link("All incidents", request.link("/alerts"))
-            ),
+            cards.heading("Incident", _standing(incident), cards.link("All incidents", request.link("/alerts"))),
             incidents.card(request, incident),
-            marking.mark(incident),
+            html.Div([marking.mark(incident), declaring.accepting(incident)], className="say-of-incident"),
             _explained(request, incident),
             None
             if advice.is_of_the_monitor(incident.alerts)
@@ -161,6 +159,12 @@ def _one(request: Request, wanted: str) -> Any:
             cards.section("Messages sent", _messages(request, said)),
         ]
     )
+
+
+def _standing(incident: IncidentRecord) -> str:
+    if incident.is_open:
+        return "Open"
+    return "Accepted as the new normal" if incident.accepted else "Over"
 
 
 def _explained(request: Request, incident: IncidentRecord) -> Any:
@@ -260,4 +264,10 @@ def _history(incident: IncidentRecord) -> Any:
     )
 
 
-PAGE = Page("/alerts", "Alerts", "alerts", 2, layout, marking.register, section="Now")
+def callbacks(app: Any, context: Any) -> None:
+    """The buttons that say what people think of an incident."""
+    marking.register(app, context)
+    declaring.register_accepting(app, context)
+
+
+PAGE = Page("/alerts", "Alerts", "alerts", 2, layout, callbacks, section="Now")

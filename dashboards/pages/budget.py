@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import html
 
-from dashboards import cards, incidents, marking, streams
+from dashboards import cards, declaring, incidents, marking, streams
 from dashboards.filters import Request
 from monitor import wording
 from monitor.contracts import Page
@@ -39,6 +39,12 @@ def layout(request: Request) -> Any:
                 lead="Say which were false: it is held against the budget. It does not close an incident.",
             ),
             cards.section("What the looks may have cost", _lanes(book), lead=_guarantee()),
+            cards.section(
+                "Left out of what is usual",
+                declaring.times(request),
+                lead="Incidents and tests that you know of teach no baseline and raise no alarm; after a deployment "
+                "that is meant to change things, what is usual begins anew.",
+            ),
         ]
     )
 
@@ -178,4 +184,4 @@ def _lanes(book: Ledger) -> Any:
     )
 
 
-PAGE = Page("/budget", "Alarm budget", "budget", 12, layout, section="This monitor")
+PAGE = Page("/budget", "Alarm budget", "budget", 12, layout, declaring.register, section="This monitor")

@@ -25,6 +25,7 @@ from monitor.links import base_url, page_link
 from monitor.profile import merge
 from monitor.queries import series
 from monitor.queries.alerts import AlertRecord, IncidentRecord
+from monitor.queries.declared import told_near
 from monitor.queries.explanations import explanations_of
 from monitor.settings import Settings
 from monitor.signals import FEEDBACK_PREFIX, describe
@@ -149,7 +150,7 @@ def incident_view(
         reasons=tuple(alert.reason for alert in ordered) if of_monitor else (),
         judged=tuple(judged_texts(store, record, chosen[0].segment, now)) if record.is_open else (),
         appeared=tuple(appeared_texts(record, now)) if record.is_open else (),
-        why=why(store, record) if record.is_open else (),
+        why=(*why(store, record), *_left_out(store, record)) if record.is_open else (),
         steps=tuple(advice.steps(record)),
         ways=_ways(place, record, chosen[0], now, of_monitor=of_monitor),
         page=page_link("/alerts", project=place.project, base=place.base, incident=str(record.id)),
@@ -258,6 +259,13 @@ def why(store: Store, record: IncidentRecord) -> tuple[tuple[str, str], ...]:
         if said:
             return said
     return ()
+
+
+def _left_out(store: Store, record: IncidentRecord) -> tuple[tuple[str, str], ...]:
+    """What people left out of what the incident is compared with."""
+    segments = list(dict.fromkeys(alert.segment for alert in record.telling))
+    text = told_near(store, record.project_id, segments, record.since)
+    return (("Left out of what is usual", text),) if text else ()
 
 
 def judged_texts(store: Store, record: IncidentRecord, segment: Segment, now: datetime) -> list[str]:

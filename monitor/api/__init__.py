@@ -27,7 +27,7 @@ from monitor.api.openapi import PLAIN, ROUTES, Route, description
 from monitor.clock import BlockLength, from_microseconds, now, to_microseconds
 from monitor.contracts import WHOLE
 from monitor.errors import Busy, InputError, MonitorError, NotFound, TooLarge, describe
-from monitor.queries import backtests, fairness, listing, options
+from monitor.queries import backtests, declared, fairness, listing, options
 from monitor.queries.alerts import incident
 from monitor.queries.calls import find_calls
 from monitor.queries.conditions import CallFilter, parse_conditions
@@ -226,12 +226,35 @@ def _incidents(reader: Reader, values: Values) -> Any:
 
 
 def _mark_false(reader: Reader, values: Values) -> Any:
-    project_id, number = reader.project(values), values["incident_id"]
-    if not (number.isdecimal() and number.isascii() and len(number) < 19):
-        raise NotFound("There is no such incident.")
+    project_id, number = reader.project(values), _number(values["incident_id"])
     by = flask.g.get("account") or ""
-    mark_incident_false(reader.store, project_id, int(number), by=by, now=now(), is_false=values["is_false"] == "yes")
-    return alarm_answers.of_incident(incident(reader.store, project_id, int(number)), {})
+    mark_incident_false(reader.store, project_id, number, by=by, now=now(), is_false=values["is_false"] == "yes")
+    return alarm_answers.of_incident(incident(reader.store, project_id, number), {})
+
+
+def _number(text: str) -> int:
+    """The number of an incident; raises NotFound for what is none."""
+    if not (text.isdecimal() and text.isascii() and len(text) < 19):
+        raise NotFound("There is no such incident.")
+    return int(text)
+
+
+def _declare(reader: Reader, values: Values) -> Any:
+    store, project_id = reader.store, reader.project(values)
+    start, until, number = values["from"], values["to"], values["incident"]
+    why, by = values["reason"] or "", flask.g.get("account") or ""
+    is_cut = values["kind"] == "cut"
+    if is_cut and number:
+        made = declared.accept(store, project_id, _number(number), reason=why, by=by, now=now())
+    elif start is None or (until is None and not is_cut):
+        raise InputError("from: is needed, and `to` for an incident or a holiday.")
+    elif is_cut:
+        chosen = values["segment"] or WHOLE
+        made = declared.begin_anew(store, project_id, start, reason=why, by=by, now=now(), segment=chosen)
+    else:
+        is_holiday = values["kind"] == "holiday"
+        made = declared.leave_out(store, project_id, start, until, reason=why, by=by, now=now(), holiday=is_holiday)
+    return alarm_answers.of_declared(made)
 
 
 def _budget(reader: Reader, values: Values) -> Any:
@@ -241,7 +264,8 @@ def _budget(reader: Reader, values: Values) -> Any:
     if start >= end:
         raise InputError("from: must be before `to`.")
     book = ledger(reader.store, reader.settings, project_id, start, end)
-    return alarm_answers.of_budget(book, worth_a_look(reader.store, project_id, now()))
+    known = declared.declared(reader.store, project_id)
+    return alarm_answers.of_budget(book, worth_a_look(reader.store, project_id, now()), known)
 
 
 def _backtest(reader: Reader, values: Values) -> Any:
@@ -366,6 +390,7 @@ HANDLERS: dict[str, Callable[[Reader, Values], Any]] = {
     "alerts": _alerts,
     "incidents": _incidents,
     "mark_false": _mark_false,
+    "declare": _declare,
     "budget": _budget,
     "backtest": _backtest,
     "calls": _calls,

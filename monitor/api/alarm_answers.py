@@ -13,6 +13,7 @@ from monitor.contracts import Kind
 from monitor.explain.records import Explanation
 from monitor.queries.alerts import AlertRecord, IncidentRecord
 from monitor.queries.backtests import Standing
+from monitor.queries.declared import DeclaredTime as Declared
 from monitor.queries.ledger import Ledger
 from monitor.queries.ledger import WorthALook as Remarkable
 from monitor.queries.verdicts import VerdictRecord
@@ -113,11 +114,28 @@ class WorthALook(msgspec.Struct, frozen=True, kw_only=True):
     reached: datetime
 
 
+class DeclaredTime(msgspec.Struct, frozen=True, kw_only=True):
+    """What people declared: an `incident` or a `holiday` in [start, until) teaches no baseline; at a `cut` baselines of
+    the segment begin anew, or those of the streams of the incident that was accepted.
+    """
+
+    id: str
+    kind: str
+    start: datetime
+    until: datetime | None
+    reason: str
+    segment: SegmentName
+    incident_id: str | None
+    made: datetime
+    made_by: str
+
+
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger of the alarm budget of a range (default: the last quarter); expectations are of false alarms.
 
     `budget` is for a quarter, `allowed` for the range. `raised` alarms belong to `incidents`, of which `marked_false`
-    were marked. `is_suspicious`: so many that an assumption looks broken. `worth_a_look` is as of now.
+    were marked. `is_suspicious`: so many that an assumption looks broken. `worth_a_look` and
+    `declared` are as of now.
     """
 
     start: datetime
@@ -131,6 +149,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     marked_false: int
     is_suspicious: bool
     worth_a_look: list[WorthALook]
+    declared: list[DeclaredTime]
 
 
 class BackTest(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +167,12 @@ class BackTest(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     made: datetime | None = None
     result: Mapping[str, Any] | None = None
+
+
+def of_declared(one: Declared) -> DeclaredTime:
+    """What somebody declared."""
+    incident = None if one.incident_id is None else str(one.incident_id)
+    return same_fields(DeclaredTime, one, id=str(one.id), segment=name_of(one.segment), incident_id=incident)
 
 
 def of_verdict(row: VerdictRecord) -> Verdict:
@@ -175,10 +200,11 @@ def of_incident(record: IncidentRecord, explanations: Mapping[int, Explanation])
     return same_fields(Incident, record, id=str(record.id), alerts=alerts, appeared=appeared)
 
 
-def of_budget(book: Ledger, remarkable: Sequence[Remarkable]) -> Budget:
-    """A ledger with the list of what is worth a look."""
+def of_budget(book: Ledger, remarkable: Sequence[Remarkable], known: Sequence[Declared]) -> Budget:
+    """A ledger with the list of what is worth a look, and what is declared."""
     found = [same_fields(WorthALook, item, segment=name_of(item.segment)) for item in remarkable]
-    return same_fields(Budget, book, lanes=[same_fields(Lane, lane) for lane in book.lanes], worth_a_look=found)
+    lanes = [same_fields(Lane, lane) for lane in book.lanes]
+    return same_fields(Budget, book, lanes=lanes, worth_a_look=found, declared=[of_declared(one) for one in known])
 
 
 def of_back_test(standing: Standing | None) -> BackTest:

@@ -181,9 +181,29 @@ ROUTES = (
         method="post",
     ),
     Route(
+        "/api/v1/declared",
+        "declare",
+        "Declare a time that teaches no baseline and is not judged (an incident, a holiday), or that baselines begin "
+        "anew (a cut: at `from`, or of the alerts of an `incident`). Where people log in this needs a login; a key is "
+        "not enough.",
+        alarm_answers.DeclaredTime,
+        (
+            PROJECT,
+            Parameter("kind", "text", "What it is.", ("incident", "holiday", "cut"), "incident"),
+            FROM,
+            TO,
+            Parameter("reason", "text", "Why; shown with the alarm budget and with alerts near it."),
+            Parameter("incident", "text", "Id of the incident whose level is accepted as the new normal."),
+            Parameter("segment", "segment", "For a cut: only there, as dimension:value."),
+        ),
+        not_found=True,
+        method="post",
+    ),
+    Route(
         "/api/v1/budget",
         "budget",
-        "The alarm budget: allowed, spent at most, alarms raised and marked false; and what is worth a look today.",
+        "The alarm budget: allowed, spent at most, alarms raised and marked false; what is worth a look today; what "
+        "people declared.",
         alarm_answers.Budget,
         (PROJECT, FROM, TO),
     ),

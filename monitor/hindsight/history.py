@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 
 from monitor import migrate, tables
 from monitor.alerts import update
@@ -31,6 +31,7 @@ from monitor.store import Store, table_of
 
 _PROFILE = table_of(tables.Profile)
 _SEGMENT = table_of(tables.Segment)
+_DECLARED = table_of(tables.DeclaredTime)
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _AFTER_DAY = timedelta(minutes=20)
@@ -117,6 +118,14 @@ def _copy(
     scratch.project(project.name, to_microseconds(project.created))
     lengths = [BlockLength.DAY] if wanted.block == "day" else list(BlockLength)
     statements: list[tuple[Any, Any]] = [(tables.Segment, select(_SEGMENT).where(_SEGMENT.c.project_id == project.id))]
+    # Known from the beginning; what somebody accepted of an incident is not, since that is what a replay is to find.
+    columns = [(literal(0) if column.name == "made" else column).label(column.name) for column in _DECLARED.c]
+    of_project = (
+        _DECLARED.c.project_id == project.id,
+        _DECLARED.c.incident_id.is_(None),
+        _DECLARED.c.removed.is_(None),
+    )
+    statements.append((tables.DeclaredTime, select(*columns).where(*of_project)))
     statements += [
         (
             tables.Profile,

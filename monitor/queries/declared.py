@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, select
 
-from monitor import tables
+from monitor import tables, wording
 from monitor.clock import from_microseconds, to_microseconds
 from monitor.contracts import WHOLE, Segment
 from monitor.errors import InputError, NotFound
@@ -36,6 +36,10 @@ LONGEST = timedelta(days=31)
 NEAR_CUT = timedelta(days=1)
 """An alert that begins at most so long after a cut is about what the cut accepts: beginnings are estimates."""
 
+NEAR_INCIDENT = timedelta(weeks=8)
+"""As far back what is usual reaches."""
+
+MOST_TOLD = 3
 MAX_REASON = 200
 
 _DECLARED = table_of(tables.DeclaredTime)
@@ -55,6 +59,14 @@ class DeclaredTime:
     incident_id: int | None
     made: datetime
     made_by: str
+
+    @property
+    def told(self) -> str:
+        """In words: "14 Oct 2023, 08:00 UTC, for 3 hours: load test"."""
+        if self.until is None:
+            return f"what is usual begins anew on {wording.moment_text(self.start)}: {self.reason}"
+        length = wording.duration(self.until - self.start)
+        return f"{wording.moment_text(self.start)}, for {length}: {self.reason}"
 
     def touches(self, start: datetime, end: datetime) -> bool:
         """True where a piece of [start, end) is declared, or begins anew."""
@@ -80,6 +92,7 @@ def leave_out(
         raise InputError("A time that is left out must end after it begins.")
     if until - start > LONGEST:
         raise InputError(f"At most {LONGEST.days} days can be left out in one piece.")
+    _words(reason)
     kind: DeclaredKind = "holiday" if holiday else "incident"
     for known in declared(store, project_id):
         if (known.kind, known.start, known.until) == (kind, start, until):
@@ -146,6 +159,16 @@ def read_declared(connection: Connection, project_id: int) -> list[DeclaredTime]
     return [_record(row) for row in rows]
 
 
+def told_near(store: Store, project_id: int, segments: Sequence[Segment], since: datetime) -> str:
+    """What is declared for these segments of the time that an incident is compared with, and of its own, the latest
+    first, in words; empty where nothing is."""
+    known = declared(store, project_id)
+    about = {one.id for segment in segments for one in of_stream(known, segment)}
+    found = [one for one in known if one.id in about and (one.until or one.start) >= since - NEAR_INCIDENT]
+    more = f"; and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
+    return "; ".join(one.told for one in found[:MOST_TOLD]) + more
+
+
 def changed(store: Store, project_id: int) -> datetime | None:
     """When something was last declared or taken back; None where nothing ever was."""
     statement = select(func.max(_DECLARED.c.made), func.max(_DECLARED.c.removed)).where(
@@ -181,11 +204,7 @@ def _add(
     segment: Segment = WHOLE,
     incident_id: int | None = None,
 ) -> DeclaredTime:
-    words = " ".join(reason.split())
-    if not words:
-        raise InputError("Say why: people who look at the baselines later will ask.")
-    if len(words) > MAX_REASON:
-        raise InputError(f"The reason has more than {MAX_REASON} characters.")
+    words = _words(reason)
     number = new_id(now)
     row = {
         "project_id": project_id,
@@ -204,6 +223,16 @@ def _add(
     with store.write() as connection:
         connection.execute(_DECLARED.insert().values(row))
     return DeclaredTime(number, kind, start, until, words, segment, incident_id, now, by)
+
+
+def _words(reason: str) -> str:
+    """The reason on one line; raises InputError where it is empty or too long."""
+    words = " ".join(reason.split())
+    if not words:
+        raise InputError("Say why: people who look at the baselines later will ask.")
+    if len(words) > MAX_REASON:
+        raise InputError(f"The reason has more than {MAX_REASON} characters.")
+    return words
 
 
 def _record(row: Any) -> DeclaredTime:
