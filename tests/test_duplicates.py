@@ -16,6 +16,9 @@ from monitor.contracts import WHOLE
 from monitor.duplicates import forget, response_number
 from monitor.enrich import enrich_pending
 from monitor.ingest import Batch, Ingester
+from monitor.ingest.call_record import read_call
+from monitor.ingest.dialects import openinference
+from monitor.ingest.raw_span import RawSpan
 from monitor.profiles import refresh
 from monitor.queries.calls import CallFilter, find_calls
 from monitor.queries.series import read_profiles
@@ -127,6 +130,16 @@ def test_a_cached_answer_counts_each_time_and_each_time_once(store: Store, setti
     ]
     arrive(store, settings, [cached[:3], cached[3:]])
     assert counted(store)[0] == 3
+
+
+def test_records_and_openinference_tell_the_number() -> None:
+    record = read_call({"prompt": "Hello", "response_id": "resp_123456"}, NOW).span
+    assert response_number(record) == "resp_123456"
+    assert "response_id" not in record.tags
+    output = '{"id":"chatcmpl-abcdef","choices":[{"message":{"content":"say \\"id\\": \\"msg_123456\\""}}]}'
+    attributes = {"openinference.span.kind": "LLM", "output.value": output}
+    raw = RawSpan("t", "s", "", "call", 1, 2, error=False, error_message="", attributes=attributes)
+    assert response_number(openinference.decode(raw).span) == "chatcmpl-abcdef"
 
 
 def test_numbers_are_forgotten(store: Store, settings: Settings) -> None:

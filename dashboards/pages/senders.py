@@ -131,8 +131,9 @@ def _nested(request: Request) -> Any:
             caption="Calls inside calls",
             numeric=(2,),
         ),
-        lead=f"Among the newest {wording.count(NEWEST_SPANS)} spans. Where two libraries trace one call, it counts and "
-        "costs twice: switch one of them off.",
+        lead=f"Among the newest {wording.count(NEWEST_SPANS)} spans. Where two libraries trace one call and both tell "
+        "the provider's number of the response, it counts once; these do not, so it counts and costs twice: switch one "
+        "of them off.",
     )
 
 

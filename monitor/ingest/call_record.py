@@ -60,7 +60,7 @@ _OTHERS = (
 )
 _ESSENTIAL = ("prompt", "response", "model", "input_tokens", "output_tokens", "latency_s", "error")
 
-KNOWN = frozenset((*_TEXTS, *_NUMBERS, *_COUNTS, *_OTHERS, "attributes", "project"))
+KNOWN = frozenset((*_TEXTS, *_NUMBERS, *_COUNTS, *_OTHERS, "attributes", "project", "response_id"))
 """Names with a meaning; `project` is looked at by whoever reads the record from a request."""
 
 _KINDS = frozenset(get_args(SpanKind))
@@ -144,7 +144,8 @@ def _add_texts(fields: dict[str, Any], record: Mapping[str, Any]) -> None:
 
 def _add_rest(fields: dict[str, Any], record: Mapping[str, Any]) -> None:
     tags: dict[str, Scalar] = {}
-    attributes: dict[str, object] = {}
+    number = record.get("response_id")
+    attributes: dict[str, object] = {"gen_ai.response.id": str(number)} if number else {}
     for name, value in record.items():
         if name not in KNOWN and value is not None:
             if isinstance(value, (str, int, float)):

@@ -31,6 +31,8 @@ def _answered(answer: Any) -> dict[str, Any]:
     }
     if answer.model:
         found["model"] = str(answer.model)
+    if isinstance(answer.id, str):
+        found["response_id"] = answer.id
     return found
 
 
@@ -38,7 +40,7 @@ class MessageStream:
     """Events of a message put together: blocks of text, thought and calls of tools, and the usage."""
 
     def __init__(self) -> None:
-        self._model = ""
+        self._model = self._number = ""
         self._usage: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
         self._arguments: dict[int, str] = {}
@@ -48,7 +50,7 @@ class MessageStream:
         """Takes an event; true where it carries content."""
         kind = getattr(event, "type", "")
         if kind == "message_start":
-            self._model = event.message.model
+            self._model, self._number = event.message.model, str(event.message.id or "")
             self._usage.update(plain(event.message.usage))
         elif kind == "content_block_start":
             self._blocks[event.index] = dict(plain(event.content_block))
@@ -82,6 +84,8 @@ class MessageStream:
         }
         if self._usage:
             found["usage"] = self._usage
+        if self._number:
+            found["response_id"] = self._number
         return {**found, "model": self._model} if self._model else found
 
 

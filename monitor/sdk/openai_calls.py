@@ -75,6 +75,8 @@ def _common(answer: Any) -> dict[str, Any]:
         value = getattr(answer, name, None)
         if isinstance(value, str) and value:
             found[name] = value
+    if isinstance(number := getattr(answer, "id", None), str):
+        found["response_id"] = number
     usage = getattr(answer, "usage", None)
     if usage is not None:
         found["usage"] = plain(usage)
