@@ -106,7 +106,9 @@ def set_aside(
 def forget(store: Store, now: datetime) -> int:
     """Forgets the numbers of calls that began more than an hour ago; answers how many."""
     with store.write() as connection:
-        return connection.execute(delete(_NUMBER).where(_NUMBER.c.id < id_floor(now - REMEMBERED))).rowcount
+        gone = connection.execute(delete(_NUMBER).where(_NUMBER.c.id < id_floor(now - REMEMBERED))).rowcount
+    store.give_back(tables.ResponseNumber)
+    return gone
 
 
 def _hash(number: str) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import text as sql
 
 import monitor
-from monitor import migrate, tables
+from monitor import duplicates, migrate, tables
 from monitor.enrich import enrich_pending
 from monitor.ingest import Ingester, otlp
 from monitor.settings import Settings
@@ -62,7 +62,10 @@ def real_chats(count: int, path: Path = _DEMO) -> Iterator[Attributes]:
 
 
 def fill(store: Store, calls: Iterable[Attributes], first: int = 0) -> int:
-    """Takes the calls in as OTLP and enriches them; answers how many. They are numbered from `first` on."""
+    """Takes the calls in as OTLP and enriches them; answers how many. They are numbered from `first` on.
+
+    What is kept of calls for an hour or two (`monitor.duplicates`), or until they are enriched, is gone at the end.
+    """
     settings = Settings(database_url=store.url.render_as_string(hide_password=False), secret_key="a key")
     generator = random.Random(first)
     ingester = Ingester(store, settings)
@@ -85,7 +88,9 @@ def fill(store: Store, calls: Iterable[Attributes], first: int = 0) -> int:
         )
     ingester.close()
     assert enrich_pending(store, settings, NOW, limit=len(spans)) == len(spans)
-    store.give_back(tables.Pending, above=0)
+    duplicates.forget(store, NOW + timedelta(milliseconds=first + len(spans)) + timedelta(hours=2))
+    for model in (tables.Pending, tables.ResponseNumber):
+        store.give_back(model, above=0)
     return len(spans)
 
 
