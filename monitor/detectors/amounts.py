@@ -49,6 +49,8 @@ UP, DOWN = 0, 1
 
 _WILD = 3.0
 _LEAST_TAU_SQUARE = 0.05**2
+_MOST_TAU_SQUARE = 100.0
+_HALVINGS = 20
 _GUARD_RISK = 0.05
 _MOST_EXTREME = 3
 _LEAST_GAP = 0.5
@@ -303,16 +305,11 @@ def _guard(seen: Floats, mean: Floats, unit: float, side: int) -> float:
     """The tau^2 with which the most extreme of these windows is as one in so many may be."""
     risk = _GUARD_RISK / len(seen)
     tails = tail(seen, mean, unit, np.full(len(seen), _LEAST_TAU_SQUARE), side)
-    found = 0.0
-    for place in np.argsort(tails)[:_MOST_EXTREME]:
-        if tails[place] >= risk:
-            break
-        low, high = _LEAST_TAU_SQUARE, 100.0
-        one, around = seen[place : place + 1], mean[place : place + 1]
-        for _ in range(40):
-            middle = (low * high) ** 0.5
-            low, high = (
-                (low, middle) if tail(one, around, unit, np.array([middle]), side)[0] >= risk else (middle, high)
-            )
-        found = max(found, high)
-    return found
+    wildest = np.argsort(tails)[:_MOST_EXTREME]
+    wildest = wildest[tails[wildest] < risk]
+    low, high = np.full(len(wildest), _LEAST_TAU_SQUARE), np.full(len(wildest), _MOST_TAU_SQUARE)
+    for _ in range(_HALVINGS if len(wildest) else 0):
+        middle = np.sqrt(low * high)
+        is_enough = tail(seen[wildest], mean[wildest], unit, middle, side) >= risk
+        low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
+    return float(high.max(initial=0.0))
