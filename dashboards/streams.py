@@ -73,7 +73,8 @@ def headline(signal: Signal, verdict: VerdictRecord) -> str:
     value = current_value(verdict)[0]
     if signal.kind is Kind.VECTOR:
         return wording.MISSING if value is None else f"distance {wording.number(value)}"
-    return change_text(as_judged(signal), verdict.baseline, value)
+    hourly = " an hour" if verdict.detail.get("per") == "hour" else ""
+    return f"{change_text(as_judged(signal), verdict.baseline, value)}{hourly}"
 
 
 def interval(signal: Signal, verdict: VerdictRecord) -> str:

@@ -264,7 +264,8 @@ def why(store: Store, record: IncidentRecord) -> tuple[tuple[str, str], ...]:
 def _left_out(store: Store, record: IncidentRecord) -> tuple[tuple[str, str], ...]:
     """What people left out of what the incident is compared with."""
     segments = list(dict.fromkeys(alert.segment for alert in record.telling))
-    text = told_near(store, record.project_id, segments, record.since)
+    is_about_calls = any(alert.signal for alert in record.alerts)
+    text = told_near(store, record.project_id, segments, record.since) if is_about_calls else ""
     return (("Left out of what is usual", text),) if text else ()
 
 
