@@ -8,11 +8,12 @@ import numpy as np
 
 from monitor.detectors.baseline import HOURS_A_WEEK, Baselines, fit
 from monitor.detectors.gauges import LEAST, RELATIVE, SCORE_MARGIN, SHOWN
-from monitor.detectors.lane import Rings, Rules, advance
+from monitor.detectors.lane import REACH, Rings, Rules, advance
 from monitor.profile import Floats
 
 REFERENCE_WEEKS = 8
 QUARTER_HOURS = 91 * 24
+REFIT_HOURS = 10 * 24
 HARM = 0.8
 """Part of the level of a stream that the worse side gets."""
 
@@ -107,9 +108,44 @@ class Stream:
 
 def learn(stream: Stream, plan: Plan, weeks: int = REFERENCE_WEEKS) -> Baselines:
     """The baselines of the next weeks, which are healthy."""
-    hours = [stream.next() for _ in range(weeks * HOURS_A_WEEK)]
-    users, sums = (np.stack(part, axis=1) for part in zip(*hours, strict=True))
-    return fit(users, sums, 0, np.where(plan.is_share, np.nan, 1 / 12), 1.0)
+    return learnt(plan, *hours_of(stream, weeks * HOURS_A_WEEK))
+
+
+def hours_of(stream: Stream, hours: int) -> tuple[Floats, Floats]:
+    """Users and sums of the next hours, gauges x hours."""
+    found = [stream.next() for _ in range(hours)]
+    users, sums = (np.stack(part, axis=1) for part in zip(*found, strict=True))
+    return users, sums
+
+
+def learnt(plan: Plan, users: Floats, sums: Floats, first_hour: int = 0) -> Baselines:
+    """The baselines of these hours; the first is a midnight."""
+    return fit(users, sums, first_hour, np.where(plan.is_share, np.nan, 1 / 12), 1.0)
+
+
+def quarter(seed: int, gauges: int, level: float) -> list[tuple[int, int, int]]:
+    """The alarms of a healthy quarter of a project, as (hour, gauge, window place).
+
+    Baselines are made afresh every ten days from the eight weeks before, as `monitor.detectors.hours` does. What was
+    falsely alarmed is not left out of them.
+    """
+    chance = np.random.default_rng(seed)
+    plan = project(chance, gauges)
+    before = REFERENCE_WEEKS * HOURS_A_WEEK
+    users, sums = hours_of(Stream(plan, chance), before + QUARTER_HOURS)
+    chosen, rings = rules(plan, level), Rings.empty(gauges)
+    found: list[tuple[int, int, int]] = []
+    for hour in range(QUARTER_HOURS):
+        of_week, now = hour % HOURS_A_WEEK, before + hour
+        if hour % REFIT_HOURS == 0:
+            baselines = learnt(plan, users[:, hour:now], sums[:, hour:now], of_week)
+            for back in range(min(hour, REACH)):
+                rings.usual[:, back] = rings.users[:, back] * baselines.expected((of_week - 1 - back) % HOURS_A_WEEK)
+        seen = advance(rings, baselines, chosen, of_week, users=users[:, now], sums=sums[:, now])
+        if seen.alarmed.any():
+            found += [(hour, int(gauge), int(seen.window[gauge])) for gauge in np.flatnonzero(seen.alarmed)]
+            rings.forget(seen.alarmed)
+    return found
 
 
 def rules(plan: Plan, level: Floats | float, *, harm: float = HARM) -> Rules:

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, ndtri, stdtrit
+from scipy.special import betainc, expit, logit, stdtr
 
 from monitor.detectors.baseline import HOURS_A_WEEK, Baselines
 from monitor.profile import Floats
@@ -42,11 +42,18 @@ REACH = WINDOWS[-1]
 MIN_USERS = 30.0
 """A window with fewer users is not judged: thin traffic is judged by its longer windows."""
 
+RELEVANCE_RISK = 0.001
+"""With what risk a look may call a change relevant that is not."""
+
 _LAST_HOUR = np.array(WINDOWS) - 1
-# Below this normal value the exact tail, which costs more, is not asked for.
-_WORTH_A_LOOK = 2.5
-_PLENTY = 1e6
+# Below these normal values the exact tail, which costs more, is not asked for.
+_NEAR = 2.0
+_WORTH_A_LOOK = 3.0
 _TINY = 1e-300
+# Where the tail's average is taken: in widths around its centre, up to there, and then as multiples of the last.
+_EDGES = np.linspace(-8.0, 8.0, 25)
+_BEGIN, _NEARER = -6.0, np.arange(8) / 8
+_FURTHER = 2.0 ** np.arange(1, 6)
 
 UP, DOWN = 0, 1
 
@@ -129,55 +136,78 @@ def look(rings: Rings, baselines: Baselines, rules: Rules) -> Look:
     level_noise = np.clip(baselines.level * (1 - baselines.level), 1e-4, None)[:, None]
     shape = np.where(baselines.score[:, None], 1.0, np.clip(expected * (1 - expected) / level_noise, 0.1, 10.0))
     noise = baselines.noise[:, None] * shape * baselines.lowered / safe
-    variance = noise + baselines.wander + baselines.own_noise[:, None] + baselines.own_wander
+    square = np.cumsum(rings.users**2, axis=1)[:, _LAST_HOUR]
+    uneven = np.maximum(1.0, square / safe**2 / baselines.uneven)
+    wander = baselines.wander * shape**2 * uneven + baselines.own_wander
+    variance = noise + wander + baselines.own_noise[:, None]
     gap = value - expected
-    far = np.abs(gap) - margin
-    near = (people >= MIN_USERS) & (np.abs(gap) >= rules.shown[:, None]) & (far > 0)
-    near &= far**2 > _WORTH_A_LOOK**2 * variance
+    near = (people >= MIN_USERS) & (np.abs(gap) >= rules.shown[:, None]) & (np.abs(gap) > margin)
     near &= np.where(gap > 0, rules.level[:, UP, None], rules.level[:, DOWN, None]) > 0
+    near &= gap**2 > _NEAR**2 * variance
+    least = rules.least[:, None]
+    usual = np.clip(expected, least, 1 - least)
+    # What falls towards nothing is far away on the log odds, which decide, before it is on the scale of shares.
+    away = (logit(np.clip(value[near], 1e-9, 1 - 1e-9)) - logit(usual[near])) * usual[near] * (1 - usual[near])
+    near[near] = np.maximum(gap[near] ** 2, away**2) > _WORTH_A_LOOK**2 * variance[near]
     gauges, windows = np.nonzero(near)
     number = len(value)
     evidence, needed = np.zeros(number), np.full(number, np.inf)
     side, window = np.zeros(number, dtype=np.int64), np.zeros(number, dtype=np.int64)
     if len(gauges):
-        found_side = np.where(gap[gauges, windows] > 0, UP, DOWN)
+        found_side = np.where(gap[near] > 0, UP, DOWN)
         level = rules.level[gauges, found_side]
-        known = noise[gauges, windows] + baselines.own_noise[gauges]
-        tails = tail(
-            value[gauges, windows],
-            expected[gauges, windows] + np.where(found_side == UP, 1, -1) * margin[gauges, windows],
-            usual=np.where(baselines.score[gauges], 0.5, expected[gauges, windows]),
-            known=known,
-            wander=variance[gauges, windows] - known,
-            degrees=baselines.degrees[gauges, windows],
-            level=level,
+        strength = _strengths(
+            value[near],
+            usual[near],
+            margin[near] * np.where(found_side == UP, 1, -1),
+            middle=np.where(baselines.score[gauges], 0.5, usual[near]),
+            known=noise[near] + baselines.own_noise[gauges],
+            wander=wander[near],
+            degrees=baselines.degrees[near],
         )
-        strength = -np.log10(tails)
         order = np.argsort(strength + np.log10(level), kind="stable")
         evidence[gauges[order]], needed[gauges[order]] = strength[order], -np.log10(level[order])
         side[gauges[order]], window[gauges[order]] = found_side[order], windows[order]
     return Look(evidence, needed, side, window)
 
 
-def tail(
-    value: Floats, bound: Floats, *, usual: Floats, known: Floats, wander: Floats, degrees: Floats, level: Floats
-) -> Floats:
-    """How probable a share is that is as far beyond `bound`, the largest change that does not matter, as `value`.
+def _strengths(value: Floats, usual: Floats, matters: Floats, **spread: Floats) -> Floats:
+    """-log10 of the tails beyond what is usual; zero where the change may well be one that does not matter."""
+    tails = tail(value, usual, **spread)
+    asked = tails <= RELEVANCE_RISK
+    spread = {name: part[asked] for name, part in spread.items()}
+    asked[asked] = tail(value[asked], (usual + matters)[asked], **spread) <= RELEVANCE_RISK
+    return np.where(asked, -np.log10(tails), 0.0)
 
-    `known` and `wander` are the two parts of the variance of the difference at the `usual` value; where a share at the
-    bound varies more than one at the usual value, they grow with it. A binomial tail with bound (1 - bound) /
-    variance units, times (z / t)^2 for what is not known of the wander.
+
+def tail(value: Floats, bound: Floats, *, middle: Floats, known: Floats, wander: Floats, degrees: Floats) -> Floats:
+    """How probable a share is that is as far beyond `bound` as `value`.
+
+    `known` (users) and `wander` are the two parts of the variance of the difference at the value `middle`. A binomial
+    tail with bound (1 - bound) / known units, averaged over where the wander may have taken the bound: by a Student t
+    with `degrees`, on the log odds, because what moves a rate multiplies it and so scatters further up than down.
     """
     bound = np.clip(bound, 1e-6, 1 - 1e-6)
-    own = bound * (1 - bound)
-    usual = np.clip(usual, 1e-6, 1 - 1e-6)
-    grown = np.maximum(1.0, own / (usual * (1 - usual)))
-    whole = (known + wander) * grown
-    freedom = np.minimum(_PLENTY, (known + wander) ** 2 / (wander**2 / degrees + known**2 / _PLENTY + _TINY))
-    shrink = (ndtri(level) / stdtrit(freedom, level)) ** 2
-    units = own / np.maximum(whole, _TINY) * shrink
-    hits = np.clip(value, 0.0, 1.0) * units
-    up = np.where(hits > 0, betainc(np.maximum(hits, 1e-12), units - hits + 1, bound), 1.0)
-    down = np.where(hits < units, betainc(np.maximum(units - hits, 1e-12), hits + 1, 1 - bound), 1.0)
-    found: Floats = np.clip(np.where(value > bound, up, down), 1e-300, 1.0)
+    own, around = bound * (1 - bound), middle * (1 - middle)
+    units = own / np.maximum(known * np.maximum(1.0, own / around), _TINY)
+    size = np.sqrt(wander) / around + 1e-9
+    half = np.minimum(0.5 / units, 0.5)
+    away = np.abs(logit(np.clip(value, half, 1 - half)) - logit(bound))
+    # Where the product of the two densities is largest, and how wide it is there, were both normal.
+    noise = 1 / (units * own)
+    whole = size**2 + noise
+    centre, width = away * size / whole, np.sqrt(noise / whole)
+    near = centre[:, None] + width[:, None] * _EDGES
+    begin = np.minimum(_BEGIN, near[:, :1])
+    near = np.hstack([begin + (near[:, :1] - begin) * _NEARER, near])
+    far = near[:, -1:] * _FURTHER
+    edges, steps = np.hstack([near, far]), np.hstack([(near[:, 1:] + near[:, :-1]) / 2, far])
+    is_up = (value > bound)[:, None]
+    moved = expit(logit(bound)[:, None] + np.where(is_up, 1.0, -1.0) * size[:, None] * steps)
+    moved = np.where(is_up, moved, 1 - moved)
+    hits = np.where(is_up, value[:, None], 1 - value[:, None]) * units[:, None]
+    beyond = betainc(np.maximum(hits, 1e-12), np.maximum(units[:, None] - hits, 0.0) + 1, moved)
+    above = stdtr(degrees[:, None], -edges)
+    mass = (beyond * -np.diff(above, axis=1)).sum(axis=1) + above[:, -1] + beyond[:, 0] * (1 - above[:, 0])
+    found: Floats = np.clip(mass, 1e-300, 1.0)
     return found

@@ -14,8 +14,9 @@ from monitor.detectors.baseline import HOURS_A_WEEK, Baselines
 from monitor.detectors.gauges import Scale
 from monitor.detectors.lane import DOWN, REACH, UP, Look, Rings, Rules, advance
 from monitor.profile import Floats
+from monitor.stats.budget import WINDOWS
 
-_PARTS = ("level", "season", "noise", "wander", "degrees", "lowered", "own_noise", "own_wander")
+_PARTS = ("level", "season", "noise", "wander", "degrees", "uneven", "lowered", "own_noise", "own_wander")
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -95,6 +96,8 @@ def parsed_baseline(data: bytes) -> tuple[Scale, Baselines]:
     found = msgspec.msgpack.decode(zlib.decompress(data), type=_Baseline)
     gauges = len(found.scale.gauges)
     parts = {name: np.frombuffer(raw, dtype="<f4").astype(np.float64) for name, raw in found.parts.items()}
+    # Baselines of earlier versions, which lack it, take any spread of users for the usual one.
+    parts.setdefault("uneven", np.ones(gauges * len(WINDOWS)))
     shaped = {name: part.reshape(gauges, -1) if part.size > gauges else part for name, part in parts.items()}
     score = np.array([gauge.noise is not None for gauge in found.scale.gauges])
     return found.scale, Baselines(score=score, **shaped)
