@@ -54,10 +54,14 @@ class Candidate:
 
 def is_enough(candidate: Candidate, day: datetime) -> bool:
     """True for a stream that hours can say something about: usually enough users a day, and a known past."""
-    healthy = candidate.healthy
+    return has_users(candidate.days, candidate.healthy, day)
+
+
+def has_users(days: Sequence[Block], healthy: Sequence[Block], day: datetime) -> bool:
+    """True where the healthy days before `day` are known well enough, and the newest days have enough users."""
     if len(healthy) < MIN_DAYS or sum(block.profile.users for block in healthy) < MIN_USERS_KNOWN:
         return False
-    newest = [block.profile.users for block in candidate.days if block.start >= day - NEWEST_DAYS * _DAY]
+    newest = [block.profile.users for block in days if block.start >= day - NEWEST_DAYS * _DAY]
     return bool(newest) and float(np.mean(newest)) * len(newest) / NEWEST_DAYS >= MIN_USERS
 
 

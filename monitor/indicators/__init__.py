@@ -35,7 +35,7 @@ from monitor.contracts import (
 )
 from monitor.detectors.amount_lane import AmountTask, Counted
 from monitor.detectors.hours import SETTLES, Task, watch
-from monitor.detectors.learning import Candidate
+from monitor.detectors.learning import Candidate, has_users
 from monitor.detectors.standings import Standings, standings
 from monitor.detectors.verdicts import AlertStream, mark_name, read_mark, save, verdict_row
 from monitor.identifiers import id_floor
@@ -162,7 +162,17 @@ def _watch_hours(
         budget=settings.alarm_budget,
         first=first,
         candidates=lambda day: _candidates(
-            _work(store, settings, project_id, day=day - _DAY, now=day, first=first, pack=pack), pack
+            _work(
+                store,
+                settings,
+                project_id,
+                day=day - _DAY,
+                now=day,
+                first=first,
+                pack=pack,
+                segments=_busy(store, project_id, day),
+            ),
+            pack,
         ),
         signal=lambda name, block: _signal(name, block.profile.kind, registry()),
         standings=known,
@@ -187,6 +197,15 @@ def _watch_hours(
     ]
     save(store, project_id, rows, mark, newest)
     return len(rows)
+
+
+def _busy(store: Store, project_id: int, day: datetime) -> list[Segment] | None:
+    """The segments with enough users to be looked at by the hour, since no signal has more of them than the calls have;
+    None (any) where calls are not counted."""
+    calls = _days_before(store, project_id, day, signals=[EVERY_CALL])
+    if not calls:
+        return None
+    return [segment for (segment, _), blocks in calls.items() if has_users(blocks, blocks, day)]
 
 
 def _candidates(work: _Day, pack: Mapping[str, Indicator]) -> list[Candidate]:
@@ -278,14 +297,28 @@ def _work(
     now: datetime,
     first: datetime,
     pack: Mapping[str, Indicator],
+    segments: Sequence[Segment] | None = None,
 ) -> _Day:
-    streams = read_profiles(store, project_id, BlockLength.DAY, day - REFERENCE - LONG_WINDOW, day + _DAY)
+    streams = {} if segments == [] else _days_before(store, project_id, day + _DAY, segments=segments)
     declared = registry()
     signals = {
         name: _signal(name, blocks[-1].profile.kind, declared) for (segment, name), blocks in streams.items() if blocks
     }
     known = standings(store, project_id, BlockLength.DAY, _amounts(pack))
     return _Day(store, settings, project_id, day, now, streams, known, signals, first, _same_as_whole(streams))
+
+
+def _days_before(
+    store: Store,
+    project_id: int,
+    end: datetime,
+    *,
+    signals: Sequence[str] | None = None,
+    segments: Sequence[Segment] | None = None,
+) -> dict[Stream, list[Block]]:
+    """The days that a judgement of the day before `end` may look at (default: of all streams)."""
+    start = end - _DAY - REFERENCE - LONG_WINDOW
+    return read_profiles(store, project_id, BlockLength.DAY, start, end, signals=signals, segments=segments)
 
 
 def _counted(pack: Mapping[str, Indicator]) -> list[Counted]:
