@@ -42,7 +42,7 @@ def times(request: Request) -> Any:
                         allowDeselect=False,
                         size="xs",
                     ),
-                    dmc.TextInput(id="declare-reason", label="Why", size="xs", maxLength=declared.MAX_REASON),
+                    dmc.TextInput(id="declare-reason", label="Why", size="xs"),
                     dmc.Button("Declare", id="declare-go", size="xs", variant="light"),
                 ],
                 className="explorer-form",
