@@ -40,6 +40,9 @@ BUSY_TIMEOUT_MILLISECONDS = 15_000
 # A connection to PostgreSQL that nobody has used for so long is asked whether it is still there.
 REST_SECONDS = 1.0
 
+# Of libpq's PGTransactionStatusType.
+_IDLE = 0
+
 # Texts of some 700 bytes leave a tenth less of a larger page empty; this counts where the file is new.
 PAGE_SIZE = "PRAGMA page_size = 8192"
 # Each connection of SQLite has a cache of its own, which is never given back; the system caches the file beside it.
@@ -93,6 +96,8 @@ class Store:
         else:
             self.writer = create_engine(url, hide_parameters=True, pool_size=4, max_overflow=16, pool_use_lifo=True)
             self.reader = create_engine(url, hide_parameters=True, pool_size=8, max_overflow=24)
+            event.listen(self.writer, "connect", _leave_begin_to_us)
+            event.listen(self.writer, "before_cursor_execute", _begin_late)
             if durability == "relaxed":
                 event.listen(self.writer, "begin", _relax_postgresql)
             for engine in (self.writer, self.reader):
@@ -304,17 +309,25 @@ def run_driver(connection: Connection, text: str, rows: Sequence[Any] = ()) -> i
 
 
 def _run_pipeline(connection: Connection, statements: Sequence[tuple[str, list[Any]]]) -> list[int]:
-    """Runs statements on PostgreSQL's driver without waiting for each; errors are those of SQLAlchemy."""
-    import psycopg
-
-    driver: Any = connection.connection.driver_connection
-    cursors = [driver.cursor() for _ in statements]
-    try:
+    """Runs statements on PostgreSQL's driver without waiting for each."""
+    with _driver_of(connection) as driver:
+        cursors = [driver.cursor() for _ in statements]
         with driver.pipeline():
+            _begin(driver)
             for cursor, (text, values) in zip(cursors, statements, strict=True):
                 if values:
                     cursor.executemany(text, values)
         return [max(cursor.rowcount, 0) for cursor in cursors]
+
+
+@contextmanager
+def _driver_of(connection: Connection) -> Iterator[Any]:
+    """PostgreSQL's driver; errors are those of SQLAlchemy, and a connection that is lost is not used again."""
+    import psycopg
+
+    driver: Any = connection.connection.driver_connection
+    try:
+        yield driver
     except psycopg.Error as error:
         lost = bool(driver.closed)
         wrapped = DBAPIError.instance("INSERT", None, error, psycopg.Error, True, lost, dialect=connection.dialect)
@@ -340,6 +353,22 @@ def _ask_rested(engine: Engine, driver_connection: Any, record: ConnectionPoolEn
             engine.dialect.do_ping(driver_connection)
         except engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
             raise InvalidatePoolError from error
+
+
+def _leave_begin_to_us(driver_connection: Any, _record: Any) -> None:
+    driver_connection.autocommit = True
+
+
+def _begin_late(connection: Connection, *_others: Any) -> None:
+    """Begins the transaction with its first statement."""
+    with _driver_of(connection) as driver:
+        _begin(driver)
+
+
+def _begin(driver: Any) -> None:
+    """The driver's own BEGIN would be a way to the server and back of its own, even in a pipeline."""
+    if driver.info.transaction_status == _IDLE:
+        driver.execute("BEGIN", prepare=False)
 
 
 def _relax_postgresql(connection: Connection) -> None:

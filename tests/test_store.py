@@ -6,6 +6,7 @@ import threading
 import traceback
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
@@ -121,6 +122,12 @@ def test_errors_of_bulk_inserts_never_show_rows(store: Store) -> None:
     shown = "".join(traceback.format_exception(caught.value))
     assert TEXT not in shown
     assert "UNIQUE" in shown.upper()
+    with pytest.raises(DBAPIError) as caught, store.write() as connection:
+        store.insert_encoded(connection, tables.Value, [row, row])
+    shown = "".join(traceback.format_exception(caught.value))
+    assert TEXT not in shown
+    assert "UNIQUE" in shown.upper()
+    assert values(store) == {}
 
 
 @pytest.mark.parametrize("kind", ["INTEGER", "JSON", "TIMESTAMP"])
@@ -132,6 +139,43 @@ def test_postgresql_errors_that_quote_a_value_are_cut(postgres_server, kind: str
     store.close()
     postgres_server.drop(url)
     assert TEXT not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_connections_to_postgresql_that_are_lost(  # type: ignore[no-untyped-def]
+    postgres_server, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    """One that has rested is asked first; else its first user is told, and the next one gets another."""
+    monkeypatch.setattr("monitor.store.REST_SECONDS", -1.0 if asked else 3_600.0)
+    url = postgres_server.database()
+    store = Store(url)
+
+    def lose_connections() -> None:
+        with psycopg.connect(url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    def insert_encoded() -> None:
+        with store.write() as connection:
+            row = {"project_id": 1, "id": 1, "codec": 0, "data": b"x"}
+            store.insert_encoded(connection, tables.Body, [row], ("project_id", "id"))
+
+    def insert() -> None:
+        with store.write() as connection:
+            store.insert_new(connection, tables.Value, [{"name": "n", "data": "d"}])
+
+    for use in (insert_encoded, insert, lambda: values(store)):
+        use()
+        lose_connections()
+        if not asked:
+            with pytest.raises(DBAPIError) as caught:
+                use()
+            assert is_transient(caught.value)
+        use()
+    store.close()
+    postgres_server.drop(url)
 
 
 def test_readers_cannot_write_on_sqlite_and_see_one_moment(tmp_path: Path, sqlite_template: Path) -> None:
