@@ -42,6 +42,7 @@ FEEDBACK_WEIGHT = 10.0
 _LEAST_WEIGHT = 0.1
 
 COMMENT_SENTIMENT = "comment_sentiment"
+CONTRADICTS = "contradicts"
 IMPLICIT = ("rephrased", "repeated", "abandoned")
 """What users did rather than said, as flags under the names of feedback (`monitor.feedback.conversations`)."""
 
@@ -94,6 +95,13 @@ _OWN = {
         "Sentiment of comments",
         "Sentiment of what people wrote, -1 to 1 (VADER).",
         "English only; knows negation but no irony. Few people write, and more often when annoyed.",
+    ),
+    CONTRADICTS: (
+        "Answers that contradict an earlier one",
+        "To the same question, with the same documents, model and prompt version, the answer before said otherwise: "
+        "yes or no, an option, a number, a short answer.",
+        "Which of the two is right is not known, and both may be: the answer may change with the day. Long answers in "
+        "other words are not judged. Looked for once a day.",
     ),
     "rephrased": (
         "Question asked again in other words",
@@ -168,7 +176,7 @@ def _own_signal(name: str, kind: Kind) -> Signal:
         title=title,
         description=description,
         family="quality",
-        good="down" if name in IMPLICIT else "up",
+        good="down" if name in (*IMPLICIT, CONTRADICTS) else "up",
         relevant=0.2 if name == COMMENT_SENTIMENT else None,
         misleads=misleads,
     )

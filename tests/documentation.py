@@ -9,9 +9,9 @@ import importlib
 import re
 from pathlib import Path
 
-from monitor.contracts import Enricher, Indicator, collect
+from monitor.contracts import Enricher, Indicator, Kind, collect
 from monitor.settings import Settings
-from monitor.signals import COUNTED
+from monitor.signals import CONTRADICTS, COUNTED, FEEDBACK_PREFIX, describe
 
 ROOT = Path(__file__).parent.parent
 DIRECTIONS = {"up": "more is better", "down": "less is better", None: "neither is better"}
@@ -65,6 +65,10 @@ def signals_page() -> str:
         lines.append(f"{signal.title}: {signal.description}  ")
         lines.append(f"Smallest relevant change: {signal.relevant_change * 100:g} points.  ")
         lines += [f"Misleads: {signal.misleads}  ", ""]
+    found = describe(FEEDBACK_PREFIX + CONTRADICTS, Kind.FLAG)
+    lines += ["## Compared with earlier answers", ""]
+    lines.append(f"**`{found.name}`** (flag; quality; less is better; off with `MONITOR_SIGNALS_OFF={CONTRADICTS}`)  ")
+    lines += [f"{found.title}: {found.description}  ", f"Misleads: {found.misleads}  ", ""]
     lines += [
         "## feedback",
         "",

@@ -16,7 +16,7 @@ from monitor.queries.feedback import FeedbackSeries, comments, feedback_series
 from monitor.queries.series import read_profiles
 from monitor.queries.themes import ThemeRecord, Themes, concentration, theme_comments, themes, themes_of
 from monitor.queries.usage import usage_by
-from monitor.signals import COMMENT_SENTIMENT, IMPLICIT, describe
+from monitor.signals import COMMENT_SENTIMENT, CONTRADICTS, IMPLICIT, describe
 
 _COMMENTS = 25
 _MOST_CHARTS = 6
@@ -57,7 +57,7 @@ def layout(request: Request) -> Any:
 
 
 def _is_implicit(one: FeedbackSeries) -> bool:
-    return one.name in (*IMPLICIT, _COPIED)
+    return one.name in (*IMPLICIT, CONTRADICTS, _COPIED)
 
 
 def _signal(one: FeedbackSeries) -> Signal:

@@ -24,7 +24,7 @@ from monitor.duplicates import set_aside
 from monitor.errors import PluginError, SettingsError
 from monitor.rows import span_of
 from monitor.signal_rows import declared_layout, enrichment_row, write_layout
-from monitor.signals import COUNTED
+from monitor.signals import CONTRADICTS, COUNTED
 from monitor.store import table_of
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def switched_off(settings: Settings) -> frozenset[str]:
         known = {
             *enrichers(),
             *COUNTED,
+            CONTRADICTS,
             *(signal.name for enricher in enrichers().values() for signal in enricher.signals),
         }
         if unknown := sorted(off - known):

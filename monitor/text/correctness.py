@@ -96,9 +96,9 @@ def agreement(answer: str, reference: Sequence[str], question: str = "") -> floa
 
 def _one(text: str, said: Sequence[str], variant: str, asked: set[str], denied: set[str]) -> float:
     if (match := _YES_NO.fullmatch(variant)) is not None:
-        return float(_yes_or_no(text) == _plain(match[1]))
+        return float(yes_or_no(text) == _plain(match[1]))
     if (match := _OPTION.fullmatch(variant)) is not None:
-        chosen = _option(text)
+        chosen = option_of(text)
         if chosen:
             return float(chosen == match[1].upper())
         if not match[2]:
@@ -117,7 +117,7 @@ def _plain(word: str) -> str:
     return _SAME.get(word.lower(), word.lower())
 
 
-def _yes_or_no(text: str) -> str:
+def yes_or_no(text: str) -> str:
     """What is said where the answer marks it, or begins or ends with it; "" where it says neither or both."""
     if said := _SAID_YES_NO.findall(text):
         return _plain(said[-1])
@@ -128,9 +128,16 @@ def _yes_or_no(text: str) -> str:
     return "yes" if "yes" in words and "no" not in words else "no" if "no" in words and "yes" not in words else ""
 
 
-def _option(text: str) -> str:
+def option_of(text: str) -> str:
+    """The letter of the option that is chosen, as a capital; "" where none is."""
     match = _MARKED_OPTION.search(text)
     return next(group for group in match.groups() if group).upper() if match else ""
+
+
+def numbers_said(text: str) -> set[float]:
+    """The number that is marked as the answer; all numbers where none is."""
+    final = _FINAL_NUMBER.findall(text)
+    return {_value(number) for number in (final[-1:] or _ANY_NUMBER.findall(text))}
 
 
 def _has_number(text: str, wanted: str) -> bool:
