@@ -81,7 +81,7 @@ attack = Enricher(
             Kind.FLAG,
             "Prompt injection",
             "The last user message tries to override the model's instructions or to lift its limits (rules, and a "
-            "model with a score of 0.55 or more).",
+            "model with a score of 0.45 or more).",
             family="safety",
             good="down",
             relevant=0.01,

@@ -3,30 +3,35 @@
 Training rows stand in tests/training/data/injection.jsonl.xz and rows for checking in tests/data/injection.jsonl.xz
 (text, label, family, source; NOTICE beside both tells origin and licence). Jailbreak behaviours, in-the-wild prompts
 and role prompts were divided before anything was fitted, and what shares more than 30% of its sequences of six words
-with a row for checking was left out of training. With `--families` each family of attacks is also left out in turn.
+with a row for checking was left out of training. Harmless tasks are made anew (`instructions`). With `--families` each
+family of attacks is also left out in turn.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import lzma
 import math
+import random
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monitor.text.injection import THRESHOLD, injection_measures
-from monitor.text.linear_model import LinearModel, text_features
+from monitor.text.injection import THRESHOLD, injection_measures, score_with
+from monitor.text.linear_model import LinearModel
 from monitor.text.patterns import plain
 from tests.quality.measures import auc
+from tests.training.instructions import made_tasks
 from tests.training.linear import save, train
 
 HERE = Path(__file__).parent
 MODEL = HERE.parent.parent / "monitor" / "text" / "models" / "injection.npz"
 BENIGN_WEIGHT = 1.5
 STRENGTH = 60.0
+TASKS = 1500
 FAMILIES = (
     ("PAIR",),
     ("GCG", "DSN", "suffix", "random search"),
@@ -42,6 +47,18 @@ def rows(path: Path) -> list[Row]:
     """The rows of a packaged sample."""
     with lzma.open(path, "rt", encoding="utf-8") as stream:
         return [json.loads(line) for line in stream]
+
+
+def harmless() -> list[Row]:
+    """Tasks made from phrases and answers of tests/training/data/chats.jsonl.gz, and the near misses of manuals.txt."""
+    with gzip.open(HERE / "data" / "chats.jsonl.gz", "rt", encoding="utf-8") as stream:
+        texts = [
+            text for line in stream for text in json.loads(line).values() if isinstance(text, str) and len(text) > 80
+        ]
+    made = [("made tasks", text) for text in made_tasks(texts, random.Random(3), TASKS)]
+    misses = (HERE / "data" / "manuals.txt").read_text(encoding="utf-8").splitlines()
+    made += [("near misses", text) for text in misses]
+    return [{"text": text, "label": 0, "family": family, "source": "own"} for family, text in made]
 
 
 def balanced(data: Sequence[Row]) -> list[float]:
@@ -60,13 +77,6 @@ def fit(data: Sequence[Row]) -> LinearModel:
     lowered = [plain(row["text"]) for row in data]
     measures = [injection_measures(row["text"], text) for row, text in zip(data, lowered, strict=True)]
     return train(lowered, [row["label"] for row in data], measures, balanced(data), strength=STRENGTH)
-
-
-def score(model: LinearModel, text: str) -> float:
-    """What a model says of a text, without the rules that suffice alone."""
-    lowered = plain(text)
-    features = text_features(lowered)
-    return model.score(features, len(features), injection_measures(text, lowered))
 
 
 def without(data: Iterable[Row], held: Sequence[Row]) -> list[Row]:
@@ -92,8 +102,8 @@ def _shingles(text: str) -> set[tuple[str, ...]]:
 
 def told(name: str, model: LinearModel, held: Sequence[Row], benign: Sequence[Row]) -> str:
     """AUC and shares at the threshold, in words."""
-    attacks = [score(model, row["text"]) for row in held]
-    others = [score(model, row["text"]) for row in benign]
+    attacks = [score_with(model, row["text"]) for row in held]
+    others = [score_with(model, row["text"]) for row in benign]
     area = auc([(value, True) for value in attacks] + [(value, False) for value in others])
     recall = sum(value >= THRESHOLD for value in attacks) / len(attacks)
     alarms = sum(value >= THRESHOLD for value in others) / len(others)
@@ -102,7 +112,8 @@ def told(name: str, model: LinearModel, held: Sequence[Row], benign: Sequence[Ro
 
 def main() -> None:
     """Trains, writes the packaged model and prints figures on rows that were held out."""
-    training, checking = rows(HERE / "data" / "injection.jsonl.xz"), rows(HERE.parent / "data" / "injection.jsonl.xz")
+    training = rows(HERE / "data" / "injection.jsonl.xz") + harmless()
+    checking = rows(HERE.parent / "data" / "injection.jsonl.xz")
     model = fit(training)
     save(model, MODEL)
     benign = [row for row in checking if not row["label"]]
