@@ -116,9 +116,9 @@ def test_error_rates(signal: str) -> None:
     """What docs/statistics.md states: false alarms and the share of attacks found."""
     looks = false = found = runs = 0
     for size in SIZES[signal]:
-        for seed in range(40):
+        for seed in range(20):
             blocks = days_of(signal, size, 75, seed, attacked=True)
-            states = [judged(signal, blocks[:end], LOOKS).state for end in range(22, len(blocks), 2)]
+            states = [judged(signal, blocks[:end], LOOKS).state for end in range(22, len(blocks), 5)]
             looks, false = looks + len(states), false + states.count("bad")
             found += judged(signal, blocks, LOOKS).state == "bad"
             runs += 1

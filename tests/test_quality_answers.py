@@ -7,7 +7,7 @@ import json
 import pytest
 
 from monitor.text import grounding
-from tests.quality import Figure, correctness, groundedness, refusals, relevance
+from tests.quality import Figure, contradictions, correctness, groundedness, refusals, relevance
 from tests.quality.measures import auc, auc_within, rows, share
 from tests.training.grounding import is_for_training
 
@@ -27,6 +27,17 @@ def test_correctness_agrees_with_people_better_than_containment() -> None:
     assert ours.low > plain.low
     assert ours.value >= 0.95
     assert found["correct", "precision"][0].value >= 0.97
+
+
+def test_contradictions() -> None:
+    figures = contradictions.report()
+    primes = {figure.measure: figure for figure in figures if figure.data == contradictions.PRIMES}
+    trivia = {figure.measure: figure for figure in figures if figure.data == contradictions.TRIVIA}
+    assert primes["precision"].value >= 0.93
+    assert primes["recall"].value >= 0.9
+    assert trivia["precision"].value >= 0.85
+    assert trivia["recall"].value >= 0.6
+    assert trivia["false alarms"].value <= 0.03
 
 
 def test_refusals() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import tests.quality
-from monitor.signals import registry
+from monitor.contracts import Kind, Signal
+from monitor.signals import CONTRADICTS, FEEDBACK_PREFIX, describe, registry
 from tests.quality import Figure
 from tests.quality.coverage import COUNTED, LANGUAGES, MEASURED_AS, UNMEASURED
 
@@ -39,6 +40,12 @@ Flags get precision, recall and false alarms; numbers the AUC (the chance that a
 for groundedness, whose label 1 is often "made up", one minus it), also among texts with the same number of words;
 categories the share of rows with the right name. Rows on which the signal has no value are counted and left out.
 """
+
+
+def known() -> dict[str, Signal]:
+    """The signals that may be measured: those of the enrichers, and what answers to one question are compared by."""
+    name = FEEDBACK_PREFIX + CONTRADICTS
+    return {**registry(), name: describe(name, Kind.FLAG)}
 
 
 def reports() -> list[str]:
@@ -82,7 +89,7 @@ def overview(figures: Sequence[Figure]) -> str:
     """One row a signal: its first figure, and its false alarms on harmless rows."""
     head = "| signal | data | n | first figure | false alarms | threshold | languages |"
     lines = [head, "| --- | --- | ---: | --- | --- | ---: | --- |"]
-    for name in registry():
+    for name in known():
         own = [figure for figure in figures if figure.signal == name]
         if not own:
             continue
@@ -99,7 +106,7 @@ def overview(figures: Sequence[Figure]) -> str:
 
 def page(figures: Sequence[Figure]) -> str:
     """The whole page."""
-    signals = registry()
+    signals = known()
     measured = {figure.signal for figure in figures}
     compared = sorted(measured - signals.keys())
     lines = [
