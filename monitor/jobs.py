@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from monitor import clock, runs
+from monitor.allocation import give_back_free_memory
 from monitor.contracts import Job, JobContext, collect
 from monitor.errors import Busy, NotFound, describe
 from monitor.settings import Settings
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 _LONGEST_WAIT = 30
 # Jobs wait for the database most of the time; more threads would only take the processor from the requests.
 _THREADS = 3
+# A job that ran for longer leaves memory behind that others do not need.
+_LONG_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -192,5 +195,7 @@ class Scheduler:
             self._busy.discard(job.name)
         if outcome is not None:
             self._seen[job.name] = slot
+            if outcome.seconds > _LONG_SECONDS:
+                give_back_free_memory()
             if outcome.done:
                 log.info("job %s: %s (%.2f s)", job.name, outcome.note or f"{outcome.done} done", outcome.seconds)

@@ -21,9 +21,9 @@ import time
 from collections import deque
 from typing import Any
 
+from monitor.allocation import give_back_large_blocks
 from monitor.errors import InputError, describe
 from monitor.settings import Settings
-from monitor.web.allocation import give_back_large_blocks
 from monitor.web.connection import Connection, Fault, Request, Room
 from monitor.web.exchange import BROKEN, Answer, environment, refusal
 from monitor.web.gate import need_of
