@@ -33,7 +33,7 @@ def times(request: Request) -> Any:
             html.Div(
                 [
                     dmc.TextInput(id="declare-from", label="From (UTC)", placeholder="2026-12-24 12:00", size="xs"),
-                    dmc.TextInput(id="declare-until", label="Until", placeholder="2026-12-24 18:00", size="xs"),
+                    dmc.TextInput(id="declare-until", label="Until (UTC)", placeholder="2026-12-24 18:00", size="xs"),
                     dmc.Select(
                         id="declare-kind",
                         label="It is",

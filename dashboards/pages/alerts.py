@@ -88,7 +88,7 @@ def _messages(request: Request, said: Sequence[NotificationRecord]) -> Any:
                 _KINDS.get(message.kind, message.kind),
                 message.channel,
                 cards.badge(state, label),
-                html.Span(_attempts(message), className="dim small"),
+                html.Span(note, className="dim small") if (note := _attempts(message)) else "",
             ]
         )
     return cards.table(
