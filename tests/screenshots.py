@@ -1,7 +1,7 @@
 """Takes pictures of the demo's pages and mails: `python -m tests.screenshots FOLDER [--store DEMO-FOLDER] [WORD ...]`.
 
 Light and dark, 1440 and 390 pixels wide; with words only those pictures whose names have one of them. With `--readme`
-only the pictures the README shows, into docs/images.
+in place of the folder only the pictures the README shows, into docs/images.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ def main(arguments: list[str]) -> int:
     """Takes the pictures."""
     from playwright.sync_api import sync_playwright
 
-    for_readme = "--readme" in arguments
+    for_readme = arguments[0] == "--readme"
     target = Path("docs/images") if for_readme else Path(arguments[0])
     target.mkdir(parents=True, exist_ok=True)
-    words = [] if for_readme else arguments[1:]
+    words = arguments[1:]
     if "--store" in words:
         place = words.index("--store")
         folder = Path(words[place + 1])
