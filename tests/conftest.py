@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from monitor import migrate
 from monitor.clock import to_microseconds
@@ -25,6 +27,11 @@ NOW = datetime(2026, 3, 11, 12, 30, tzinfo=UTC)
 
 # What a crash of the machine would lose does not matter in a test.
 _FASTER = ("fsync", "full_page_writes", "synchronous_commit", "jit")
+
+
+# How busy the machine is decides no test.
+hypothesis_settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
