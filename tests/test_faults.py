@@ -272,7 +272,7 @@ def crammed(request: pytest.FixtureRequest) -> Iterator[tuple[Postgres, Path, An
             with running(**places[request.param], piece=1) as server:
                 yield server, disk, its_disk_is_full
         finally:
-            subprocess.run(["umount", str(disk)], check=True)
+            subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 _FIRST, *_MORE = [_ALL, _LOG, _TABLES, _LIMITED] if _MOUNTED else [_LIMITED]
