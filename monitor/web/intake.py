@@ -123,12 +123,12 @@ class Intake:
                 self._look(asked)
             if self._due:
                 connection = self._due.popleft()
-                request = connection.ready.popleft()
+                asked[connection] = request = connection.ready.popleft()
                 environ = environment(request, connection.peer, self._place)
                 if isinstance(environ, Fault):
+                    del asked[connection]
                     self._answer(connection, request, environ)
                 else:
-                    asked[connection] = request
                     yield environ
             elif asked:
                 return
