@@ -39,6 +39,9 @@ from monitor.ingest.prepare import Preparer
 from monitor.rows import body_row, span_row
 from monitor.settings import Settings
 from monitor.store import Store, table_of
+from monitor.web import close_server, create_server
+from monitor.web.connection import Request
+from monitor.web.exchange import environment
 from tests.benchmarks._workload import Line, attributes, requests_of, text
 
 __all__ = ["attributes", "run", "text"]
@@ -125,11 +128,17 @@ def send(port: int, bodies: Sequence[bytes]) -> None:
 def throughput(port: int, process: psutil.Process, batch: int, count: int) -> dict[str, Any]:
     """Sends `count` spans over the connections at once; answers rate and cost."""
     bodies = requests_of(count, batch, seed=batch)
-    before = cpu_seconds(process)
+    before, own = cpu_seconds(process), time.process_time()
     seconds = together(lambda number: send(port, bodies[number::CONNECTIONS]), CONNECTIONS)
+    own = time.process_time() - own
     cpu = cpu_seconds(process) - before
     helpers = len(process.children(recursive=True))
-    return {"spans/s": count / seconds, "server CPU ms/span": cpu / count * 1000, "helper processes": helpers}
+    return {
+        "spans/s": count / seconds,
+        "server CPU ms/span": cpu / count * 1000,
+        "client CPU ms/span": own / count * 1000,
+        "helper processes": helpers,
+    }
 
 
 def cpu_seconds(process: psutil.Process) -> float:
@@ -289,17 +298,29 @@ def run(engines: Sequence[str] = ("sqlite", "postgresql")) -> list[dict[str, Any
     return rows
 
 
-def profile() -> list[dict[str, Any]]:
-    """Microseconds of CPU a span in each step of the way, and what they come to."""
-    spans: dict[str, float] = {}
+class Laps:
+    """CPU time of the steps of some work."""
 
-    def lap(step: str, work: Callable[[], Any]) -> Any:
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def take(self, step: str, work: Callable[[], Any]) -> Any:
+        """Does the work of a step; answers what it answers."""
         started = time.process_time()
         result = work()
-        spans[step] = spans.get(step, 0.0) + time.process_time() - started
+        self._seconds[step] = self._seconds.get(step, 0.0) + time.process_time() - started
         return result
 
-    count = 20_000
+    def rows(self, what: str, count: int) -> list[dict[str, Any]]:
+        """Microseconds of each step for one of `count` spans, and what they come to."""
+        steps = {**self._seconds, "all": sum(self._seconds.values())}
+        return [{"what": what, "step": step, "us a span": seconds / count * 1e6} for step, seconds in steps.items()]
+
+
+def profile() -> list[dict[str, Any]]:
+    """Microseconds of CPU a span in each step of the way, in batches of 500."""
+    laps, count = Laps(), 20_000
+    lap = laps.take
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(database_url=f"sqlite:///{folder}/store.db")
         store = Store.open(settings)
@@ -316,19 +337,53 @@ def profile() -> list[dict[str, Any]]:
             fit = lap("mask and cap", lambda: [preparer.span("default", one, now) for one in decoded])  # noqa: B023
             lap("row", lambda: [span_row(1, 2, one, 3) for one in fit])  # noqa: B023
             lap("compress", lambda: [body_row(1, 2, one) for one in fit])  # noqa: B023
-            whole = list(otlp.read_traces(body, otlp.PROTOBUF, lambda _named: "default"))
+            whole = list(otlp.read_traces(body, otlp.PROTOBUF, _usual))
             parcels = [ingester._packer.pack(batch, now) for batch in whole]
             lap("insert and commit", lambda: ingester._writer.write(parcels))  # noqa: B023
         ingester.close()
         store.close()
-    rows: list[dict[str, Any]] = [{"step": step, "us a span": seconds / count * 1e6} for step, seconds in spans.items()]
-    return [*rows, {"step": "all", "us a span": sum(spans.values()) / count * 1e6}]
+    return laps.rows("batches of 500", count)
+
+
+def profile_small() -> list[dict[str, Any]]:
+    """Microseconds of CPU a span in each step of the way, one a request, as many together as there are connections.
+
+    "all" is what the steps come to; "on the whole way" is measured apart, with everything between the steps. What the
+    machine does for sockets is in neither.
+    """
+    steps, whole, count = Laps(), Laps(), 4_000
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(database_url=f"sqlite:///{folder}/store.db")
+        store = Store.open(settings)
+        migrate.upgrade(store)
+        server = create_server(settings, store, {"ingest"})
+        ingester: Ingester = server.extensions["ingester"]
+        now = clock.now()
+        sent = requests_of(2 * count, 1, seed=3)
+        for first in range(0, len(sent), 2 * CONNECTIONS):
+            some, others = sent[first : first + CONNECTIONS], sent[first + CONNECTIONS : first + 2 * CONNECTIONS]
+            read = steps.take("decode", lambda: [list(otlp.read_traces(one, otlp.PROTOBUF, _usual)) for one in some])  # noqa: B023
+            parcels = steps.take("mask, row, compress", lambda: [ingester.pack(one, now) for one in read])  # noqa: B023
+            steps.take("insert and commit", lambda: ingester.commit(parcels))  # noqa: B023
+            environs = [environment(_posted(one), "127.0.0.1", ("127.0.0.1", 80)) for one in others]
+            whole.take("on the whole way", lambda: server.extensions["records"].together(environs))  # noqa: B023
+        close_server(server)
+        store.close()
+    return [*steps.rows("one a request", count), *whole.rows("one a request", count)[:1]]
+
+
+def _usual(_named: str) -> str:
+    return "default"
+
+
+def _posted(body: bytes) -> Request:
+    return Request("POST", b"/v1/traces", [(b"Host", b"localhost"), (b"Content-Type", otlp.PROTOBUF.encode())], body)
 
 
 def main(arguments: list[str]) -> None:
     """Prints one JSON object a row."""
     if "--profile" in arguments:
-        rows = profile()
+        rows = [*profile(), *profile_small()]
     else:
         chosen = [name for name in ("sqlite", "postgresql") if f"--{name}" in arguments]
         rows = run(chosen or ("sqlite", "postgresql"))
