@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -164,10 +164,22 @@ def rules(plan: Plan, level: Floats | float, *, harm: float = HARM) -> Rules:
 
 
 def watch(
-    stream: Stream, baselines: Baselines, chosen: Rules, hours: int, shift: Floats | float = 0.0, start: int = 0
+    stream: Stream,
+    baselines: Baselines,
+    chosen: Rules,
+    hours: int,
+    shift: Floats | float = 0.0,
+    start: int = 0,
+    *,
+    is_once: bool = False,
 ) -> list[tuple[int, int, int]]:
-    """Alarms as (hour, gauge, window place); a gauge that alarmed starts anew."""
+    """Alarms as (hour, gauge, window place); a gauge that alarmed starts anew.
+
+    The `shift` comes with hour `start`. With `is_once` it ends when every gauge has alarmed since, and gauges that have
+    are no longer asked.
+    """
     rings = Rings.empty(len(baselines.level))
+    chosen = replace(chosen, level=chosen.level.copy())
     found = []
     for hour in range(hours):
         users, sums = stream.next(shift if hour >= start else 0.0)
@@ -175,4 +187,8 @@ def watch(
         if seen.alarmed.any():
             found += [(hour, int(gauge), int(seen.window[gauge])) for gauge in np.flatnonzero(seen.alarmed)]
             rings.forget(seen.alarmed)
+            if is_once and hour >= start:
+                chosen.level[seen.alarmed] = 0.0
+                if not chosen.level.any():
+                    break
     return found

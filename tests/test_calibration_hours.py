@@ -58,7 +58,8 @@ def delays(factor: float, runs: int, gauges: int = 90) -> list[float]:
         after = 0.05 * factor
         shift = np.log(after / (1 - after)) - np.log(0.05 / 0.95)
         first: dict[int, float] = {}
-        for hour, gauge, _ in watch(stream, baselines, rules(plan, LEVEL), AT_HOUR + 200, shift, start=AT_HOUR):
+        chosen = rules(plan, LEVEL)
+        for hour, gauge, _ in watch(stream, baselines, chosen, AT_HOUR + 200, shift, AT_HOUR, is_once=True):
             if hour >= AT_HOUR:
                 first.setdefault(gauge, hour - AT_HOUR + 1.0)
         found += [first.get(gauge, 201.0) for gauge in range(gauges)]
