@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from dash import dcc, html
 
+from monitor import wording
 from monitor.contracts import State
 
 STATES: dict[str, tuple[str, str]] = {
@@ -176,7 +177,7 @@ def table(
     labels: list[dict[str, Any]] = [{"data-label": _words_of(name)} for name in head]
     body = [
         html.Tr(
-            [html.Td(row[place], className="numeric" if place in numeric else "", **labels[place]) for place in said],
+            [html.Td(row[place], className=_class_of(row[place], place in numeric), **labels[place]) for place in said],
             className=f"row-{row_states[index]}" if index < len(row_states) else "",
         )
         for index, row in enumerate(rows)
@@ -192,6 +193,11 @@ def table(
         role="region",
         **aria(label=caption),
     )
+
+
+def _class_of(cell: Any, numeric: bool) -> str:
+    """Numbers stand right; what is missing has no place on a phone."""
+    return " ".join(filter(None, ("numeric" if numeric else "", "missing" if cell == wording.MISSING else "")))
 
 
 def _words_of(part: Any) -> str:

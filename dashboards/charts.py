@@ -40,8 +40,8 @@ _OUTLYING = 20.0
 
 
 _DATES = [
-    {"dtickrange": [None, 1000], "value": "%H:%M:%S\n%-d %b"},
-    {"dtickrange": [1000, 86_399_999], "value": "%H:%M\n%-d %b"},
+    {"dtickrange": [None, 1000], "value": "%H:%M:%S\n%-d %b UTC"},
+    {"dtickrange": [1000, 86_399_999], "value": "%H:%M\n%-d %b UTC"},
     {"dtickrange": [86_400_000, "M1"], "value": "%-d %b\n%Y"},
     {"dtickrange": ["M1", "M12"], "value": "%b\n%Y"},
     {"dtickrange": ["M12", None], "value": "%Y"},
@@ -243,6 +243,7 @@ def graph(
                     style={"height": f"{height}px"},
                 ),
                 className="chart-body",
+                style={"minHeight": f"{height}px"},
                 **aria(hidden="true"),
             ),
         ],

@@ -119,7 +119,11 @@ def _open(page: Any, address: str) -> None:
     page.goto(address)
     page.wait_for_selector("#page h1", timeout=60_000)
     page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(1200)
+    for _ in range(50):
+        page.wait_for_timeout(200)
+        if page.evaluate("[...document.querySelectorAll('.chart-body')].every(chart => chart.querySelector('svg'))"):
+            break
+    page.wait_for_timeout(1000)
 
 
 def _html_of(mail: Path) -> str:
