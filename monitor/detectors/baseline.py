@@ -15,7 +15,10 @@ is the line's end. It is not carried on into the future.
 Wander. Whatever users do independently, windows of W hours scatter by noise / users; what they scatter beyond that is
 measured for each W on the healthy windows of that length themselves (DerSimonian and Laird, Controlled Clinical Trials
 7, 1986, made median-unbiased). A process that wanders for many hours shows in the long windows and is then allowed for
-there, so no model of the autocorrelation is needed. A single window far beyond what was found raises it.
+there, so no model of the autocorrelation is needed. Where the scatter says that there is none, the mean of what it
+may still be is taken, and a single window far beyond what was found raises it. Eight weeks say little of windows of
+days: at rho 0.9 no estimator, not even one that knew the process to be AR(1), knows the variance of a mean over
+48 hours better than 34 degrees of freedom would (Cramér-Rao; windows that overlap come up to it).
 
 Misleads where the past holds trouble nobody declared, and for the first weeks after a season changes.
 """
@@ -51,8 +54,9 @@ class Baselines:
 
     `level` and `season` (by hour of the week) add up to the expected value. `score` marks mean scores, whose noise is
     the same at any level; that of a share is share (1 - share). `noise` is the variance of one user's
-    value, `wander` that of a window's mean beyond noise, `degrees` how well it is known, `lowered` the factor on the
-    noise where calls of a user hang together less than feared: each by window. `own_noise` and `own_wander` (by window:
+    value, `wander` that of a window's mean beyond noise, `degrees` how well it is known, `uneven` how the users of a
+    window are spread over its hours (1 / hours where evenly), `lowered` the factor on the noise where calls of a user
+    hang together less than feared: each by window. `own_noise` and `own_wander` (by window:
     the cells of a season are off independently of each other) are the two parts of the variance of the baseline itself.
     """
 
@@ -185,7 +189,8 @@ def _wander(
     and how unevenly the users of a window are spread over its hours.
 
     `daily_fitted` and `hourly_fitted` are how many means of days and of hours were learnt from these very hours.
-    Windows overlap by three quarters, which tells nearly half as much again as windows side by side (Welch 1967).
+    Windows overlap by three quarters, which tells nearly half as much again as windows side by side (Welch, IEEE
+    Transactions on Audio and Electroacoustics 15, 1967).
     """
     gauges, hours = users.shape
     shape = (gauges, len(WINDOWS))

@@ -1,13 +1,18 @@
 """The fast lane: is any of the last windows worse than the baseline by more than matters? For many gauges at once.
 
-After each closed hour the windows of the last 1, 2, 3, 4, 6, 8, 12, 16, 24, 36 and 48 hours are held against the
-largest change that does not matter: p0 = usual value of these very hours + margin. The evidence is a binomial tail at
-p0 with as many units as the variance of the difference leaves,
+After each closed hour the windows of the last 1, 2, 3, 4, 6, 8, 12, 16, 24, 36 and 48 hours are held against the usual
+value p0 of these very hours. The evidence is a binomial tail at p0 with p0 (1 - p0) / (noise / users + variance of the
+baseline) units, averaged over where wander may have taken p0:
 
-    units = p0 (1 - p0) / (noise / users + wander_W + variance of the baseline),
+    P(share >= observed) = E[ binomial tail at expit(logit p0 + size_W t) ],   t of Student's distribution,
 
-`wander_W` being what healthy windows of that length scatter beyond independent users (`monitor.detectors.baseline`);
-how little is known of it enters by Student's t. An alarm is a tail below the level of its gauge and side.
+`size_W` being what healthy windows of that length scatter beyond independent users, on the log odds: what moves a rate
+multiplies it (`monitor.detectors.baseline`). The degrees of freedom are how well eight weeks tell that size.
+
+An alarm needs two things. That nothing changed is refuted at the level of the gauge and side, which is its part of the
+alarm budget; and the change is relevant: at least `shown` is seen, and that it is no more than the margin is refuted
+with a risk of one in a thousand. So the budget counts alarms on nothing, and no amount of traffic makes a change
+that does not matter alarm.
 
 Guarantee. The expected number of false alarms of a gauge is at most the number of looks times the level (Boole): a sum
 of probabilities, each of which holds whatever the other looks did. So nothing is needed of how hours, windows, gauges
