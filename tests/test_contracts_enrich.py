@@ -20,6 +20,7 @@ from monitor.records import HIDDEN, Message, Span, Tokens
 from monitor.settings import Settings
 from monitor.text.fingerprints import registered
 from monitor.vectors import DIMENSIONS
+from tests.test_hostile_texts import PIECES
 
 ENRICHERS = collect(monitor.enrich, Enricher)
 SIGNALS = [signal for enricher in ENRICHERS.values() for signal in enricher.signals]
@@ -133,11 +134,16 @@ def test_only_declared_signals_of_the_right_kind_whatever_the_text(enricher: Enr
     check(enricher, CALLS)
 
 
-@given(prompt=st.text(max_size=300), response=st.text(max_size=300), reason=st.text(max_size=20))
-@hypothesis_settings(max_examples=60, deadline=None)
-def test_any_text_is_borne(prompt: str, response: str, reason: str) -> None:
+ANY_TEXT = st.text(max_size=300) | st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
+
+
+@given(prompt=ANY_TEXT, response=ANY_TEXT, document=ANY_TEXT, reason=st.text(max_size=20))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_any_text_is_borne(prompt: str, response: str, document: str, reason: str) -> None:
+    one = call(prompt, response, finish_reason=reason, context=(document,), reference=(document, response))
+    other = msgspec.structs.replace(one, prompt=(Message("system", document), *one.prompt, Message("tool", document)))
     for enricher in ENRICHERS.values():
-        check(enricher, [call(prompt, response, finish_reason=reason)])
+        check(enricher, [one, other])
 
 
 RICH = [

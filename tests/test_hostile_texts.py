@@ -33,7 +33,8 @@ PIECES = [
     "one hundred and ", "U.S. ", "A. ", "x'x'", "a-b-", "a_b_", "(a ", "[a](", "SELECT a FROM ", "def a(",
     "@a\n", "// ", "if a", "a.a", "a(", "a[", "</a", "your answer ",
     "print ", "print '", "assistant: ", "\nuser: ", "[system ", "--- ", "![", "ai, ",
-    "note to ", "send all messages ", "in your reply ", "<system ", "loool", "ha", "\u202e", "\x00", "\ud800",
+    "note to ", "send all messages ", "in your reply ", "<system ", "loool", "ha", "Apt. 1", "1 Aa Aa ",
+    "Apt ", "Aweg 1 ", "\u202e", "\x00", "\ud800",
 ]  # fmt: skip
 
 

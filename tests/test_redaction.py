@@ -14,6 +14,7 @@ from monitor.errors import SettingsError
 from monitor.redaction import KINDS, PLACEHOLDER, Redactor
 from monitor.redaction.number_patterns import iban_fits, luhn
 from monitor.settings import Settings
+from tests.quality.personal_data import made_secrets
 
 
 def redactor(**values: object) -> Redactor:
@@ -160,6 +161,11 @@ def test_plain_numbers_and_words_are_left_alone(text: str) -> None:
         ("I live at 221B Baker Street now", "I live at [ADDRESS] now"),
         ("Hauptstraße 12, 10115 Berlin", "[ADDRESS]"),
         ("12 rue de la Paix, 75002 Paris", "[ADDRESS]"),
+        ("We moved to Asselsestraat 7 in May", "We moved to [ADDRESS] in May"),
+        ("Bor: Rákóczi út 13., second floor", "Bor: [ADDRESS], second floor"),
+        ("Mieszkam: ul. Długa 12a", "Mieszkam: [ADDRESS]"),
+        ("Send it to 17 Maple Grove Apt. 4, please", "Send it to [ADDRESS], please"),
+        ("PSC 2581, Box 0041", "[ADDRESS]"),
         ("They're not answering at 071 55 52 22 81", "They're not answering at [PHONE]"),
         ("416 60 039 office", "[PHONE] office"),
     ],
@@ -178,6 +184,9 @@ def test_identities_of_many_countries_are_masked(text: str, masked: str) -> None
         "Anna is 34 years old, see https://example.com/anna",
         "In 2023 Street View was extended.",
         "Section 12 Drive carefully",
+        "Unit 4 covers the water cycle, Suite 2019 is the new release.",
+        "Spring 2019, Version 3, Platz 4 im Rennen, Weg 7",
+        "The flat rate rose by 12, the vagen was 4.",
     ],
 )
 def test_what_only_looks_like_an_identity_stays(text: str) -> None:
@@ -308,6 +317,20 @@ def test_the_short_look_at_identifiers_overlooks_nothing(text: str) -> None:
     thorough = redactor()
     thorough._usual = False
     assert REDACTOR.find(text) == thorough.find(text)
+
+
+@given(
+    st.text(max_size=40),
+    st.sampled_from(made_secrets(each=2)),
+    st.text(max_size=40),
+    st.sampled_from(["", " ", "\n", '"', "'", "(", ","]),
+)
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_no_part_of_a_secret_is_left(before: str, made: tuple[str, str, str], after: str, mark: str) -> None:
+    _, text, body = made
+    masked, counts = REDACTOR.mask(f"{before} {mark}{text}{mark} {after}")
+    assert counts.get("secret")
+    assert not any(body[place : place + 12] in masked for place in range(0, len(body) - 11, 4))
 
 
 @given(st.lists(_PIECES, max_size=12).map("".join))

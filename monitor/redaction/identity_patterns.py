@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | `national_id` | identity, tax and social security numbers of 17 countries | check digits, and for forms that other numbers share a word before them; passports and licences by their words |
 | `birth_date` | dates of birth | a date after a word such as "born" or "DOB" |
-| `address` | street addresses, post boxes | house number and name with a word for street, in five languages |
+| `address` | street addresses, post boxes, flats | house number and name with a word for street, in fourteen languages |
 | `age` | ages of people | a number with "years old", "aged" and the like |
 | `url` | web addresses | scheme or `www.` |
 """  # noqa: E501
@@ -156,7 +156,8 @@ def _dutch(digits: str) -> bool:
 _ID_WORDS = ("insurance", "fiscale", "licen", "hrersch", "pass", "pasap")
 
 _MONTH = (
-    r"(?:jan(?:uary|uar|vier)?|feb(?:ruary|ruar)?|f[ée]vrier|mar(?:ch|s)?|m[äa]rz|apr(?:il)?|avril|ma[yi]|june?|juni|juin|july?"
+    r"(?:jan(?:uary|uar|vier)?|feb(?:ruary|ruar)?|f[ée]vrier|mar(?:ch|s)?|m[äa]rz|apr(?:il)?|avril|ma[yi]|june?|juni"
+    r"|juin|july?"
     r"|juli|juillet|aug(?:ust)?|ao[ûu]t|sep(?:t(?:ember|embre)?)?|o[ck]t(?:ober|obre)?|nov(?:ember|embre)?"
     r"|de[cz](?:ember|embre)?|d[ée]cembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|diciembre)"
 )
@@ -187,7 +188,8 @@ _BIRTH_WORDS = (
 
 _NAME = r"(?:[A-Z0-9ÄÖÜÉÈÀÁÍÓÚÑÇŠŽØÅ][\w'’.-]{0,24} ){1,4}?"
 _STREET = (
-    r"(?:Street|St|Road|Rd|Avenue|Ave|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Sq|Terrace|Ter|Place|Pl|Highway|Hwy"
+    r"(?:Street|St|Road|Rd|Avenue|Ave|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Sq|Terrace|Ter|Place|Pl|Highway"
+    r"|Hwy"
     r"|Parkway|Pkwy|Way|Circle|Cir|Crescent|Trail|Close|Row)"
 )
 # What stands before a street: a number, then a capital; both are found in the shape of the text.
@@ -206,6 +208,19 @@ _NAME_FIRST = re.compile(
     r"|(?<!\w)(?:Calle|Avenida|Avda\.|Plaza|Via|Viale|Piazza|Corso|Rua) (?:de |del |di |da |do )?[A-ZÁÉÍÓÚÑ][\w'-]+"
     r"(?: [A-ZÁÉÍÓÚÑ][\w'-]+){0,2},? (?:n[.º°]? ?)?\d{1,4}(?!\w)"
     r"|(?<!\w)P\.? ?O\.? ?Box \d{1,6}(?!\w)"
+    r"|(?<!\w)(?:PSC|CMR|Unit) \d{3,5},? Box \d{1,6}(?:,?\s[AFD]PO [A-Z]{2} \d{5})?(?!\w)"
+    r"|(?<!\w)(?:Post[Bb]o[xk]s?|Postfach|Postboks) \d{1,6}(?!\w)"
+    r"|(?<![\w.,-])(?:\d{1,5}[A-Za-z]?,? [A-ZÀ-ÖØ-Þ][\w.'’-]{1,24}(?: [\w.'’-]{1,24}){0,3},? )?(?:Apt"
+    r"|Apartment)\.? ?#?\d{1,5}"
+    r"[A-Za-z]?(?!\w)"
+    r"|(?<![\w.,-])\d{1,5}[A-Za-z]?,? [A-ZÀ-ÖØ-Þ][\w.'’-]{1,24}(?: [\w.'’-]{1,24}){0,3},? Suite \d{1,4}(?!\w)"
+    r"|(?<!\w)[A-ZÀ-ÖØ-Þ][\w'’-]{2,25}(?:weg|laan|straat|gade|vej|vägen|vagen|gatan|katu|plein|gracht|kade|dijk|veien"
+    r"|braut"
+    r"|platz|damm|ufer|stræti) \d{1,4}[A-Za-z]?(?!\w|[.,]\d)"
+    r"|(?<!\w)[A-ZÀ-ÖØ-Þ][\w'’-]{1,25}(?: [\w'’-]{2,25})? (?:utca|út|útja|u\.|tér|körút|trg|ulica|cesta|Strasse"
+    r"|Straße|Allee"
+    r"|Platz|Weg|väg|gata|vej) \d{1,4}[A-Za-z]?\.?(?!\w|[.,]\d)"
+    r"|(?<!\w)(?:ul|al|os)\. [A-ZŁŚŻŹĆ][\w'’-]+(?: [A-ZŁŚŻŹĆ][\w'’-]+)? \d{1,4}[A-Za-z]?(?!\w)"
 )
 _FIGURE, _LOWER = b"0x"
 _NOT_BEFORE = frozenset("$€£.,/-#")
@@ -222,6 +237,13 @@ _NAME_FIRST_WORDS = (
     "Piazza",
     "Rua ",
     " Box",
+    "Post",
+    "Apt",
+    "Apartment",
+    "Suite",
+    *("weg ", "laan ", "straat ", "gade ", "vej ", "gen ", "gatan ", "gata ", "katu ", "plein ", "gracht ", "kade "),
+    *("dijk ", "veien ", "braut ", "latz ", "damm ", "ufer ", "stræti ", "utca ", "út ", "útja ", " u. ", "tér "),
+    *("körút ", " trg ", "ulica ", "cesta ", "Strasse ", "Straße ", "Allee ", "Weg ", "väg ", "ul. ", "al. ", "os. "),
 )
 
 _AGE = re.compile(
@@ -298,7 +320,7 @@ def find_addresses(text: str, shape: bytes) -> Iterator[Range]:
     figure = shape.find(b" 0") if any(map(text.__contains__, _NAME_FIRST_WORDS)) else -1
     while figure >= 0:
         start = max(0, figure - _REACH)
-        near = text[start:figure]
+        near = text[start : figure + 1]
         if any(map(near.__contains__, _NAME_FIRST_WORDS)):
             yield from (match.span() for match in _NAME_FIRST.finditer(text, start, figure + _REACH))
         figure = shape.find(b" 0", figure + 2)

@@ -40,7 +40,7 @@ LANGUAGES = {
     "protected": ANY,
     "context_copied": ANY,
     "personal_data": "numbers, e-mail and web addresses in any; national identifiers of the countries that "
-    "docs/models/personal_data.md names; postal addresses mostly English",
+    "docs/models/personal_data.md names; postal addresses of fourteen languages",
     "prompt_personal_data": "as personal_data",
     "person_named": "names of 18 countries in texts in English and other Latin scripts",
     "secret": ANY,
