@@ -50,7 +50,7 @@ WEDNESDAY_AT_TEN = (REFERENCE_DAYS + 2) * HOURS_A_DAY + 10
 LIVELY = {
     "usual": Traffic(),
     "thin": Traffic(calls=8),
-    "bursts": Traffic(bursts=400),
+    "bursts, about one a week": Traffic(bursts=170),
     "wander": Traffic(wander=0.3, rho=0.9),
     "users with many calls": Traffic(calls=60, calls_a_user=8),
     "fourfold growth": Traffic(growth=4.0),
@@ -174,7 +174,7 @@ def test_an_outage_is_seen_after_the_first_closed_hour(calls: int) -> None:
 
 
 def test_a_cost_explosion_is_seen_within_two_closed_hours() -> None:
-    assert np.median(delays(Traffic(calls=100, costs=1.0), 3.0, MONEY, factor=1.5, runs=5)) <= 2
+    assert np.median(delays(Traffic(calls=300, costs=1.0), 3.0, MONEY, factor=1.5, runs=5)) <= 2
 
 
 @pytest.mark.parametrize("name", ["usual", "thin", "money"])
@@ -198,7 +198,7 @@ def test_medians_of_outages_and_explosions() -> None:
     for name, traffic, times, levels, factor, limit in (
         ("no calls, 30 an hour", Traffic(calls=30), 0.0, CALLS, 2.0, 1),
         ("no calls, 10 an hour", Traffic(calls=10), 0.0, CALLS, 2.0, 3),
-        ("no calls, bursts", Traffic(bursts=400), 0.0, CALLS, 2.0, 1),
+        ("no calls, a burst a week", Traffic(bursts=170), 0.0, CALLS, 2.0, 1),
         ("a third of the calls, 1,000 an hour", Traffic(calls=1000, wander=0.1), 1 / 3, CALLS, 2.0, 2),
         ("three times the calls, 100 an hour", Traffic(), 3.0, CALLS, 2.0, 4),
         ("three times the money, 60 calls an hour", Traffic(calls=60, costs=1.0), 3.0, MONEY, 1.5, 3),

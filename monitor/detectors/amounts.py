@@ -15,7 +15,8 @@ With M expected in a window of W hours,
 the past, forecast as it would have been: each day from the seven days before it, with the season of the other weeks. So
 errors of the forecast are in tau_W, and the wander of windows of W hours is measured for each W, without a model of
 its autocorrelation. tau_W is measured for rises and falls apart: bursts make rises usual, not outages. No healthy
-window of the past may look more extreme than one in so many (`_GUARD_RISK`), or tau_W is raised until it does not.
+window of the past may look more extreme than the most extreme of as many would, or tau_W is raised: bursts that come
+every week are then usual.
 
 Evidence. After each hour, for the windows that end with it, the tail of the negative binomial distribution at the
 largest change that does not matter (a fifth); tau_W is widened by Student's t for how few windows it was measured
@@ -51,7 +52,7 @@ _WILD = 3.0
 _LEAST_TAU_SQUARE = 0.05**2
 _MOST_TAU_SQUARE = 100.0
 _HALVINGS = 20
-_GUARD_RISK = 0.05
+_GUARDED = 1.0
 _MOST_EXTREME = 3
 _LEAST_GAP = 0.5
 _KNOWN_HOURS = 0.75
@@ -278,12 +279,12 @@ def _wander(amounts: Floats, forecast: Floats, usable: NDArray[np.bool_], unit: 
     found, degrees = np.zeros((2, len(WINDOWS))), np.ones(len(WINDOWS))
     guard = np.zeros_like(found)
     days = len(amounts) / HOURS_A_DAY
+    parts = (np.where(usable, amounts, 0.0), np.where(usable, forecast, 0.0), usable.astype(np.float64))
+    sums = [np.concatenate([[0.0], np.cumsum(part)]) for part in parts]
     for place, length in enumerate(WINDOWS):
-        tiles = len(amounts) // length
-        seen, mean, share = (
-            part[len(part) - tiles * length :].reshape(tiles, length).sum(axis=1)
-            for part in (np.where(usable, amounts, 0.0), np.where(usable, forecast, 0.0), usable.astype(np.float64))
-        )
+        # All windows of this length; every so many of them do not overlap.
+        every = [part[length:] - part[:-length] for part in sums]
+        seen, mean, share = (part[::-length] for part in every)
         whole = (share >= length / 2) & (mean > _TINY)
         seen, mean = seen[whole], mean[whole]
         if not len(mean):
@@ -295,15 +296,15 @@ def _wander(amounts: Floats, forecast: Floats, usable: NDArray[np.bool_], unit: 
             beyond = off > 0 if side == UP else off < 0
             estimate = (2 * (weight * off**2 * beyond).sum() - (weight * noise).sum()) / weight.sum()
             found[side, place] = max(estimate, _LEAST_TAU_SQUARE)
-            guard[side, place] = _guard(seen, mean, unit, side)
+            known = (every[2] >= length / 2) & (every[1] > _TINY)
+            guard[side, place] = _guard(every[0][known], every[1][known], unit, side, risk=_GUARDED / len(mean))
     # A mean over longer windows never wanders more than one over shorter ones.
     found = np.maximum.accumulate(found[:, ::-1], axis=1)[:, ::-1]
     return np.maximum(found, guard), degrees
 
 
-def _guard(seen: Floats, mean: Floats, unit: float, side: int) -> float:
-    """The tau^2 with which the most extreme of these windows is as one in so many may be."""
-    risk = _GUARD_RISK / len(seen)
+def _guard(seen: Floats, mean: Floats, unit: float, side: int, *, risk: float) -> float:
+    """The tau^2 with which the most extreme of these windows is no more so than one in so many."""
     tails = tail(seen, mean, unit, np.full(len(seen), _LEAST_TAU_SQUARE), side)
     wildest = np.argsort(tails)[:_MOST_EXTREME]
     wildest = wildest[tails[wildest] < risk]
