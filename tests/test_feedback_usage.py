@@ -67,7 +67,14 @@ def test_a_conversation_given_up() -> None:
     assert not what_users_did([[turn(1, 0, "a b c", failed=True), turn(2, 5, "d e f")]], 90 * MINUTE)
 
 
-def _send(store: Store, settings: Settings, now: datetime, calls: list[tuple[str, datetime, str, str]]) -> None:
+def _send(
+    store: Store,
+    settings: Settings,
+    now: datetime,
+    calls: list[tuple[str, datetime, str, str]],
+    *,
+    is_summed: bool = True,
+) -> None:
     ingester = Ingester(store, settings)
     spans = [
         Span(
@@ -85,7 +92,8 @@ def _send(store: Store, settings: Settings, now: datetime, calls: list[tuple[str
     ingester.submit(Batch(project="default", spans=spans, sender="tests"), now=now)
     ingester.close()
     enrich_pending(store, settings, now, limit=10_000)
-    refresh(store, settings, now)
+    if is_summed:
+        refresh(store, settings, now)
 
 
 def test_implicit_signals_are_stored_once_and_counted(
@@ -114,6 +122,21 @@ def test_implicit_signals_are_stored_once_and_counted(
     assert review_conversations(store, now) == 1, "a late call: the hour is looked at again"
     refresh(store, settings, now)
     assert shares() == {"rephrased": (0.2, 5), "repeated": (0.0, 5), "abandoned": (0.0, 5)}
+
+
+def test_conversations_are_reviewed_before_the_sums_of_their_hour_are_made(
+    store: Store, settings: Settings, project: int, now: datetime
+) -> None:
+    start = datetime(2026, 3, 11, 8, 5, tzinfo=UTC)
+    calls = [("anna", start, "How do I pay?", "By card."), ("anna", start + timedelta(minutes=1), "How do I pay?", "")]
+    _send(store, settings, now, calls, is_summed=False)
+    assert review_conversations(store, now) == 1
+    assert refresh(store, settings, now) == 2, "the hour and the day, once"
+    assert review_conversations(store, now) == 0, "the sums say what the calls said"
+    found = feedback_series(store, project, BlockLength.HOUR, start - DAY, start + DAY)
+    assert {one.name: one.total.mean for one in found}["repeated"] == 0.5
+    _send(store, settings, now, [("ben", start, "And why?", "So.")], is_summed=False)
+    assert review_conversations(store, now) == 1, "a late call whose hour is not summed anew"
 
 
 def test_samples_of_users() -> None:
