@@ -70,7 +70,7 @@ _FOUND = (
 
 risk = Enricher(
     name="risk",
-    version=2,
+    version=3,
     signals=(
         Signal(
             "personal_data",

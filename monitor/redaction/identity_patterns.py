@@ -237,13 +237,28 @@ _NAME_FIRST_WORDS = (
     "Piazza",
     "Rua ",
     " Box",
-    "Post",
-    "Apt",
-    "Apartment",
-    "Suite",
+    "ul. ",
+    "os. ",
+)
+# What stands right before the number of a house, a flat or a box.
+_BEFORE_NUMBER = (
     *("weg ", "laan ", "straat ", "gade ", "vej ", "gen ", "gatan ", "gata ", "katu ", "plein ", "gracht ", "kade "),
     *("dijk ", "veien ", "braut ", "latz ", "damm ", "ufer ", "stræti ", "utca ", "út ", "útja ", " u. ", "tér "),
-    *("körút ", " trg ", "ulica ", "cesta ", "Strasse ", "Straße ", "Allee ", "Weg ", "väg ", "ul. ", "al. ", "os. "),
+    *(
+        "körút ",
+        " trg ",
+        "ulica ",
+        "cesta ",
+        "Strasse ",
+        "Straße ",
+        "Allee ",
+        "Weg ",
+        "väg ",
+        "Apt. ",
+        "Apt ",
+        "Suite ",
+    ),
+    *("Apartment ", "Postbox ", "PostBox ", "Postfach ", "Postboks ", "PSC ", "CMR "),
 )
 
 _AGE = re.compile(
@@ -287,8 +302,22 @@ def may_identify(text: str, lowered: str, shape: bytes) -> bool:
         ((b"0000" in shape or b"A0" in shape) and any(map(lowered.__contains__, _ID_WORDS)))
         or (b"0000" in shape and any(map(lowered.__contains__, _BIRTH_WORDS)))
         or (" " in text and _HOUSE.search(shape) is not None)
-        or (" " in text and b" 0" in shape and any(map(text.__contains__, _NAME_FIRST_WORDS)))
+        or (" " in text and next(_before_numbers(text, shape), None) is not None)
     )
+
+
+def _before_numbers(text: str, shape: bytes) -> Iterator[int]:
+    """Where a blank and a number are that may follow the name of a street, or stand for a flat or a box."""
+    place = shape.find(b" 0")
+    if place < 0:
+        return
+    worded = any(map(text.__contains__, _NAME_FIRST_WORDS))
+    while place >= 0:
+        if text.endswith(_BEFORE_NUMBER, 0, place + 1) or (
+            worded and any(map(text[max(0, place - _REACH) : place].__contains__, _NAME_FIRST_WORDS))
+        ):
+            yield place
+        place = shape.find(b" 0", place + 2)
 
 
 def find_birth_dates(text: str, lowered: str, shape: bytes) -> Iterator[Range]:
@@ -317,13 +346,8 @@ def find_addresses(text: str, shape: bytes) -> Iterator[Range]:
         if match := _NUMBER_FIRST.match(text, start):
             yield match.span()
             last = match.end()
-    figure = shape.find(b" 0") if any(map(text.__contains__, _NAME_FIRST_WORDS)) else -1
-    while figure >= 0:
-        start = max(0, figure - _REACH)
-        near = text[start : figure + 1]
-        if any(map(near.__contains__, _NAME_FIRST_WORDS)):
-            yield from (match.span() for match in _NAME_FIRST.finditer(text, start, figure + _REACH))
-        figure = shape.find(b" 0", figure + 2)
+    for place in _before_numbers(text, shape):
+        yield from (match.span() for match in _NAME_FIRST.finditer(text, max(0, place - _REACH), place + _REACH))
 
 
 def find_ages(text: str) -> Iterator[Range]:
