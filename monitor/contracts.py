@@ -30,6 +30,8 @@ from enum import StrEnum
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from msgspec import Struct
+
 from monitor.clock import BlockLength
 from monitor.errors import PluginError
 
@@ -267,8 +269,7 @@ class Indicator:
     rule: Rule | None = None
 
 
-@dataclass(frozen=True)
-class Decoded:
+class Decoded(Struct, frozen=True):
     """What a dialect made of one telemetry span: the record, and feedback that came with it.
 
     `unmapped` names the attributes that the dialect does not know; they are kept in the span all the same.

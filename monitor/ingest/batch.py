@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct
 
 from monitor.records import Feedback, Span
 
@@ -22,8 +24,7 @@ class Rejection:
     shape: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Records of one project and sender that are stored together.
 
     `positions` gives each span's place in what was sent, where that is not its place in `spans`. `unmapped` counts the
@@ -37,7 +38,7 @@ class Batch:
     sender: str = ""
     rejected: Sequence[Rejection] = ()
     positions: Sequence[int] = ()
-    unmapped: Mapping[str, int] = field(default_factory=dict)
+    unmapped: Mapping[str, int] = {}
     dialects: Collection[str] = ()
 
     def position(self, index: int) -> int:
@@ -50,8 +51,7 @@ class Batch:
         return len(self.spans) + len(self.feedback)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What became of a batch; whoever holds one holds a promise that it is on disk.
 
     `accepted` counts spans stored, `duplicates` spans that were there already, `feedback` what was said and is kept.

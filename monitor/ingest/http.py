@@ -8,10 +8,11 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+
+from msgspec import Struct
 
 from monitor import clock
 from monitor.errors import Busy, InputError, MonitorError, TooLarge, Unavailable
@@ -48,8 +49,7 @@ class Unsupported(InputError):
     """A media type or encoding that is not understood (HTTP 415)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What is answered: status, body and its type, and after how many seconds to come again where there is no room."""
 
     status: int

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct
 
 from monitor.clock import to_microseconds
 from monitor.errors import InputError
@@ -42,16 +42,15 @@ _SHARED_ATTRIBUTES = frozenset(("gen_ai.system", "gen_ai.provider.name"))
 ProjectOf = Callable[[str], str]
 
 
-@dataclass
-class _Pile:
+class _Pile(Struct):
     """What one sender of one project sent in a request."""
 
-    spans: list[Span] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    feedback: list[Feedback] = field(default_factory=list)
-    rejected: list[Rejection] = field(default_factory=list)
-    unmapped: Counter[str] = field(default_factory=Counter)
-    dialects: set[str] = field(default_factory=set)
+    spans: list[Span] = []
+    positions: list[int] = []
+    feedback: list[Feedback] = []
+    rejected: list[Rejection] = []
+    unmapped: dict[str, int] = {}
+    dialects: set[str] = set()
 
 
 def read_traces(body: bytes, encoding: str, project_of: ProjectOf) -> Iterator[Batch]:
@@ -96,7 +95,7 @@ def _add_span(pile: _Pile, raw: RawSpan | InputError, position: int) -> None:
     pile.feedback.extend(decoded.feedback)
     pile.dialects.add(dialect_of(raw))
     for name in decoded.unmapped:
-        pile.unmapped[name] += 1
+        pile.unmapped[name] = pile.unmapped.get(name, 0) + 1
 
 
 def read_logs(body: bytes, encoding: str, project_of: ProjectOf, now: datetime) -> list[Batch]:

@@ -125,8 +125,7 @@ def check_project(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(msgspec.Struct, frozen=True):
     """Into which project a request goes: the one that its key is bound to, else the one asked for in a header, else
     the one that the records name, else the usual one.
     """

@@ -8,7 +8,6 @@ it (`inclusive`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -16,8 +15,7 @@ import msgspec
 from monitor.records import Tokens
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(msgspec.Struct):
     """Token counts as sent; None where nothing was said. `rule` is how the sender is known to count cached tokens."""
 
     input: int | None = None

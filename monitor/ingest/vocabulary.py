@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 COMMON_FIELDS: dict[str, tuple[str, ...]] = {
     "session": ("session.id", "gen_ai.conversation.id", "llmops.session_id"),
     "user": (
@@ -156,14 +158,13 @@ class Vocabulary:
         return _KEPT if kept else _UNKNOWN, "", 0, ""
 
 
-@dataclass(slots=True)
-class Sorted:
+class Sorted(Struct):
     """A span's attributes by meaning. `rest` is kept with the span; `unmapped` are the names in it nobody knows."""
 
-    fields: dict[str, Any] = field(default_factory=dict)
-    groups: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
-    rest: dict[str, Any] = field(default_factory=dict)
-    unmapped: list[str] = field(default_factory=list)
+    fields: dict[str, Any] = {}
+    groups: dict[str, list[tuple[str, Any]]] = {}
+    rest: dict[str, Any] = {}
+    unmapped: list[str] = []
 
     def text(self, name: str) -> str:
         """A field as text, empty where it is absent."""

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
+from msgspec import Struct
 from werkzeug.http import parse_cookie
 
 from monitor import auth, clock
@@ -51,8 +52,7 @@ class Refusal:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """What the gate decided: nothing refused means that the request may pass.
 
     `project` is the one that a key binds the request to, empty without a key; `account` is who is logged in.
@@ -157,7 +157,8 @@ class Gate:
         return self._wide or not _FORWARDED.isdisjoint(environ)
 
     def _key(self, environ: Environ) -> ApiKey | None:
-        token = _token(environ.get("HTTP_AUTHORIZATION", "")) or environ.get("HTTP_X_API_KEY", "")
+        said = environ.get("HTTP_AUTHORIZATION", "")
+        token = (said and _token(said)) or environ.get("HTTP_X_API_KEY", "")
         return self.ring.check(token, clock.now()) if token else None
 
     def _other_project(self, environ: Environ, key: ApiKey) -> Refusal | None:
