@@ -346,8 +346,8 @@ def find_addresses(text: str, shape: bytes) -> Iterator[Range]:
         if match := _NUMBER_FIRST.match(text, start):
             yield match.span()
             last = match.end()
-    for place in _before_numbers(text, shape):
-        yield from (match.span() for match in _NAME_FIRST.finditer(text, max(0, place - _REACH), place + _REACH))
+    for number in _before_numbers(text, shape):
+        yield from (match.span() for match in _NAME_FIRST.finditer(text, max(0, number - _REACH), number + _REACH))
 
 
 def find_ages(text: str) -> Iterator[Range]:
