@@ -84,7 +84,7 @@ def limit(after: float, rho: float, wander: float, share: float = 0.05) -> int:
     moved = math.log(after / (1 - after)) - math.log(share / (1 - share))
     noise = moved**2 / (2 * USERS * _distance(after, share))
     needed = -float(ndtri(1 / (STREAMS * QUARTER_HOURS)))
-    past = 200
+    past = 100
     for hours in range(1, 400):
         apart = np.abs(np.subtract.outer(np.arange(past + hours), np.arange(past + hours)))
         varies = wander**2 * rho**apart + noise * np.eye(past + hours)

@@ -121,10 +121,10 @@ def test_ar_1_breaks_a_lane_that_takes_hours_for_independent() -> None:
     baselines = learn(stream, plan)
     chosen = rules(plan, PROJECT_LEVEL)
     state = stream.__dict__.copy()
-    assert len(watch(stream, baselines, chosen, 500)) <= 1
+    assert len(watch(stream, baselines, chosen, 200)) <= 1
     stream.__dict__ |= state
     baselines.wander[:], baselines.own_wander[:] = 0.0, 0.0
-    assert len(watch(stream, baselines, chosen, 500)) > 20
+    assert len(watch(stream, baselines, chosen, 200)) > 20
 
 
 def test_thin_traffic_is_judged_by_longer_windows_only() -> None:
