@@ -16,6 +16,7 @@ from monitor.identifiers import unpack_identifier
 from monitor.ingest import Batch, Ingester
 from monitor.profiles import refresh
 from monitor.queries.series import read_profiles
+from monitor.queries.spread import spread_rows
 from monitor.records import Message, Span
 from monitor.settings import Settings
 from monitor.store import Store, table_of
@@ -134,3 +135,18 @@ def test_questions_that_come_again_are_remembered_first(
     run(store, settings, spans, DAY + timedelta(days=1, hours=1))
     run(store, settings, [ask("a3", 30, PRIME, "No.")], DAY + timedelta(days=2, hours=1))
     assert sorted(flags(store).values()) == [0.0, 1.0]
+
+
+def test_of_many_calls_some_are_read_spread_over_the_day(store: Store, settings: Settings) -> None:
+    spans = [ask(f"c{place}", place / 10, f"Question {place}?", "Yes.") for place in range(230)]
+    run(store, settings, spans, DAY + timedelta(hours=23, minutes=30))
+    table = table_of(tables.Span)
+    statement = select(table.c.id, table.c.time).where(table.c.project_id == store.project("default", 0))
+    with store.read() as connection:
+        everything = spread_rows(connection, statement, table.c.id, DAY, DAY + timedelta(days=1), most=230)
+        some = spread_rows(connection, statement, table.c.id, DAY, DAY + timedelta(days=1), most=96)
+    assert len(everything) == 230
+    assert 80 <= len(some) <= 96
+    assert some[0].id == everything[0].id
+    assert some[-1].id >= everything[-5].id
+    assert [row.id for row in some] == sorted(row.id for row in some)

@@ -22,11 +22,12 @@ from sqlalchemy import select
 
 from monitor import tables
 from monitor.clock import BlockLength, block_start, from_microseconds, to_microseconds
-from monitor.identifiers import id_floor, unpack_identifier
+from monitor.identifiers import unpack_identifier
 from monitor.ingest.feedback import write_feedback
 from monitor.model_names import model_family
 from monitor.queries.samples import bodies
 from monitor.queries.series import first_block
+from monitor.queries.spread import spread_rows
 from monitor.records import HIDDEN, Body, Feedback
 from monitor.settings import Settings
 from monitor.signals import CONTRADICTS
@@ -43,7 +44,6 @@ QUESTIONS = 2_000
 REMEMBERED = timedelta(weeks=4)
 DAYS_BACK = 7
 _DAY = BlockLength.DAY.duration
-_SLICES = 48
 _AT_ONCE = 500
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 
@@ -151,25 +151,12 @@ def _calls(store: Store, project_id: int, day: datetime) -> Iterator[_Call]:
                 yield _Call(row.id, row.time, bytes(row.trace_id), bytes(row.span_id), digest)
 
 
-def _rows(store: Store, project_id: int, day: datetime) -> Iterator[Any]:
+def _rows(store: Store, project_id: int, day: datetime) -> list[Any]:
     names = ("id", "time", "trace_id", "span_id", "model", "requested_model", "prompt_version")
     columns = [_SPAN.c[name] for name in names]
-    step = _DAY / _SLICES
+    mine = (_SPAN.c.project_id == project_id, _SPAN.c.kind == "llm", _SPAN.c.status == 0)
     with store.read() as connection:
-        for place in range(_SLICES):
-            statement = (
-                select(*columns)
-                .where(
-                    _SPAN.c.project_id == project_id,
-                    _SPAN.c.id >= id_floor(day + place * step),
-                    _SPAN.c.id < id_floor(day + (place + 1) * step),
-                    _SPAN.c.kind == "llm",
-                    _SPAN.c.status == 0,
-                )
-                .order_by(_SPAN.c.id)
-                .limit(CALLS_A_DAY // _SLICES)
-            )
-            yield from connection.execute(statement)
+        return spread_rows(connection, select(*columns).where(*mine), _SPAN.c.id, day, day + _DAY, most=CALLS_A_DAY)
 
 
 def _digest(row: Any, body: Body) -> str:

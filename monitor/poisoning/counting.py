@@ -16,10 +16,11 @@ from sqlalchemy import Connection, select
 from monitor import tables
 from monitor.clock import BlockLength, to_microseconds
 from monitor.contracts import WHOLE, Kind
-from monitor.identifiers import id_floor, unpack_identifier
+from monitor.identifiers import unpack_identifier
 from monitor.poisoning.groups import named, near_duplicates, of_few
 from monitor.profile import CategoryCount, Profile
 from monitor.queries.samples import bodies, sampled_calls
+from monitor.queries.spread import spread_rows
 from monitor.records import HIDDEN
 from monitor.store import Store, table_of
 
@@ -35,7 +36,6 @@ _PASSAGES = 50
 _LEAST_CHARACTERS = 40
 _FEEDBACK_READ = 200_000
 _AT_ONCE = 500
-_SLICES = 48
 _DAY = BlockLength.DAY.duration
 _HOUR = BlockLength.HOUR.duration // timedelta(microseconds=1)
 
@@ -143,8 +143,7 @@ def count_documents(store: Store, project_id: int, day: datetime) -> Counted:
 
     A context that came as one text is taken apart where it has blank lines.
     """
-    with store.read() as connection:
-        rows = [row for part in _parts(day) for row in _retrievals(connection, project_id, *part)]
+    rows = _retrievals(store, project_id, day)
     texts = bodies(store, project_id, [row.id for row in rows])
     found: dict[str, list[Any]] = {}
     users: set[bytes] = set()
@@ -196,25 +195,11 @@ def _identifier(packed: bytes | None) -> str:
     return unpack_identifier(packed) if packed else ""
 
 
-def _parts(day: datetime) -> Sequence[tuple[datetime, datetime]]:
-    step = timedelta(days=1) / _SLICES
-    return [(day + place * step, day + (place + 1) * step) for place in range(_SLICES)]
-
-
-def _retrievals(connection: Connection, project_id: int, start: datetime, end: datetime) -> Sequence[Any]:
+def _retrievals(store: Store, project_id: int, day: datetime) -> list[Any]:
     columns = [_SPAN.c[name] for name in ("id", "trace_id", "span_id", "session_id", "user")]
-    statement = (
-        select(*columns)
-        .where(
-            _SPAN.c.project_id == project_id,
-            _SPAN.c.id >= id_floor(start),
-            _SPAN.c.id < id_floor(end),
-            _SPAN.c.kind.in_(("llm", "retriever")),
-        )
-        .order_by(_SPAN.c.id)
-        .limit(RETRIEVALS // _SLICES)
-    )
-    return connection.execute(statement).all()
+    statement = select(*columns).where(_SPAN.c.project_id == project_id, _SPAN.c.kind.in_(("llm", "retriever")))
+    with store.read() as connection:
+        return spread_rows(connection, statement, _SPAN.c.id, day, day + _DAY, most=RETRIEVALS)
 
 
 def _passages(context: Sequence[str]) -> Sequence[str]:
