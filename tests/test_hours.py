@@ -127,6 +127,16 @@ def test_ar_1_breaks_a_lane_that_takes_hours_for_independent() -> None:
     assert len(watch(stream, baselines, chosen, 200)) > 20
 
 
+def test_a_stream_without_a_single_hour_of_past_says_nothing() -> None:
+    nothing = np.zeros((1, 14 * 24))
+    baselines = fit(nothing, nothing, 0, np.array([np.nan]))
+    chosen = Rules(np.array([0.1]), np.array([0.01]), np.array([0.05]), np.array([0.02]), np.full((1, 2), 1e-6))
+    rings = Rings.empty(1)
+    for users, hits in ((0.0, 0.0), (50.0, 40.0)):
+        seen = advance(rings, baselines, chosen, 0, users=np.array([users]), sums=np.array([hits]))
+        assert not seen.alarmed.any()
+
+
 def test_thin_traffic_is_judged_by_longer_windows_only() -> None:
     baselines = fit(*hours_of(np.random.default_rng(7), np.full((1, 8 * HOURS_A_WEEK), 0.1), 8), 0, np.array([np.nan]))
     chosen = Rules(np.array([0.1]), np.array([0.01]), np.array([0.05]), np.array([0.02]), np.full((1, 2), 1e-6))

@@ -216,7 +216,8 @@ def _wander(
         least[:, place] = _guard(people, gap, spread, length / stride)
         degrees[:, place] = known
         lowered[:, place] = np.where(known >= _MIN_TO_LOWER, np.minimum(dispersion, 1.0), 1.0)
-        uneven[:, place] = square.sum(axis=1) / np.maximum((people**2).sum(axis=1), _TINY)
+        together = (people**2).sum(axis=1)
+        uneven[:, place] = np.where(together > 0, square.sum(axis=1) / np.maximum(together, _TINY), 1.0)
     unsure = np.sqrt(2 / degrees) * (noises + np.maximum(wander, 0.0))
     return np.maximum(_hedged(_falling(wander, degrees), unsure), least), degrees, lowered, uneven
 
