@@ -380,7 +380,7 @@ def test_an_incident_is_marked_false_and_a_back_test_asked_for(browser: Any, fil
         page.fill("#declare-until", "2026-01-02 12:00")
         page.fill("#declare-reason", "load test")
         page.click("#declare-go")
-        seen.until("document.querySelector('#declared-list table').textContent.includes('load test')")
+        seen.until("document.querySelector('#declared-list').textContent.includes('load test')")
         page.click("#declared-list button")
         seen.until("!document.querySelector('#declared-list').textContent.includes('load test')")
 
