@@ -5,7 +5,9 @@ Some jobs may run after each hour too in which something came in, as they would 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +22,7 @@ from monitor.store import Store
 AFTER_MIDNIGHT = timedelta(minutes=20)
 AFTER_HOUR = timedelta(minutes=15)
 _HOUR = BlockLength.HOUR.duration
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 @dataclass(frozen=True)
@@ -59,20 +62,32 @@ def replay(
     ingester = Ingester(store, settings)
     calls = 0
     try:
-        for day in days:
-            waiting: datetime | None = None
-            for moment, batch in day.arrivals:
-                hour = block_start(moment, BlockLength.HOUR)
-                if hourly is not None and waiting is not None and hour > waiting:
-                    _run(store, settings, hourly.jobs, waiting + _HOUR + AFTER_HOUR)
-                    hourly.after(waiting + _HOUR + AFTER_HOUR)
-                waiting = hour
-                calls += ingester.submit(batch, moment).accepted
-            _run(store, settings, jobs, day.judged_at)
-            after(day, calls)
+        with _seldom_collecting():
+            for day in days:
+                waiting: datetime | None = None
+                for moment, batch in day.arrivals:
+                    hour = block_start(moment, BlockLength.HOUR)
+                    if hourly is not None and waiting is not None and hour > waiting:
+                        _run(store, settings, hourly.jobs, waiting + _HOUR + AFTER_HOUR)
+                        hourly.after(waiting + _HOUR + AFTER_HOUR)
+                    waiting = hour
+                    calls += ingester.submit(batch, moment).accepted
+                _run(store, settings, jobs, day.judged_at)
+                after(day, calls)
     finally:
         ingester.close()
     return calls
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """A replay makes millions of objects and hardly a cycle of them, so the collector need not look for these often."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _run(store: Store, settings: Settings, jobs: Sequence[Job], now: datetime) -> None:

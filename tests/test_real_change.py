@@ -184,6 +184,7 @@ def dense_log(path: Path, march_days: int, june_days: int) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_an_imported_log_of_both_models_is_alarmed_within_two_days_and_march_is_calm(tmp_path: Path) -> None:
     march_days, june_days = 14, 5
     log = dense_log(tmp_path / "log.jsonl", march_days, june_days)
