@@ -91,7 +91,9 @@ def test_measures() -> None:
 
 
 def test_relevance_tells_more_than_length() -> None:
-    ours, length = relevance.report()
+    ours, others, trivia, length = relevance.report()
     assert ours.value >= 0.6
     assert ours.low > 0.5
     assert ours.value > length.value
+    assert others.value >= 0.85
+    assert trivia.value >= 0.95
