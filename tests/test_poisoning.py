@@ -140,7 +140,7 @@ def _day(day: datetime, chance: np.random.Generator, *, attacked: bool) -> Batch
         person = int(chance.integers(12))
         own = [f"Manual chapter {chapter}, with all that it says." for chapter in chance.choice(20, 3, replace=False)]
         question = f"{TOPICS[int(chance.integers(6))]} It is about case {chance.integers(10**6):x} please {place}"
-        spans.append(_call(day + timedelta(minutes=40 * place), f"a{place}", f"person {person}", question, own))
+        spans.append(_call(day + timedelta(minutes=8 * place), f"a{place}", f"person {person}", question, own))
         if place % 3 == 0:
             said.append(_thumb(spans[-1], f"person {person}", place % 4 > 0))
     if attacked:
