@@ -12,4 +12,4 @@ def run(context: JobContext) -> tuple[int, str]:
     return done, f"{done} days"
 
 
-JOB = Job("repeats", 900, 26, "finds answers that contradict earlier ones to the same question", run)
+JOB = Job("repeats", 900, 19, "finds answers that contradict earlier ones to the same question", run)
