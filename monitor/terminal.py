@@ -42,6 +42,8 @@ def start_log(settings: Settings) -> None:
     )
     for package in ("monitor", "dashboards"):
         logging.getLogger(package).setLevel(settings.log_level)
+    # It warns each time a job is still busy when its next turn comes; the page of jobs tells how late each of them is.
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 
 @contextmanager
