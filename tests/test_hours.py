@@ -137,6 +137,20 @@ def test_a_stream_without_a_single_hour_of_past_says_nothing() -> None:
         assert not seen.alarmed.any()
 
 
+def test_one_exception_to_what_was_always_so_is_no_alarm() -> None:
+    chance = np.random.default_rng(11)
+    always = chance.poisson(3.0, (1, 4 * HOURS_A_WEEK)).astype(float)
+    baselines = fit(always, always.copy(), 0, np.array([np.nan]))
+    chosen = Rules(np.array([0.1]), np.array([0.0025]), np.array([0.025]), np.array([0.005]), np.full((1, 2), 1e-6))
+    rings = Rings.empty(1)
+    for hour, seen in enumerate([3.0] * 30 + [2.0] + [3.0] * 10 + [2.0]):
+        found = advance(rings, baselines, chosen, hour, users=np.array([3.0]), sums=np.array([seen]))
+        assert not found.alarmed.any()
+    for hour in range(12):
+        found = advance(rings, baselines, chosen, hour, users=np.array([3.0]), sums=np.array([1.0]))
+    assert found.alarmed.any()
+
+
 def test_thin_traffic_is_judged_by_longer_windows_only() -> None:
     baselines = fit(*hours_of(np.random.default_rng(7), np.full((1, 8 * HOURS_A_WEEK), 0.1), 8), 0, np.array([np.nan]))
     chosen = Rules(np.array([0.1]), np.array([0.01]), np.array([0.05]), np.array([0.02]), np.full((1, 2), 1e-6))

@@ -140,17 +140,23 @@ def look(rings: Rings, baselines: Baselines, rules: Rules) -> Look:
     margin = rules.margin(expected)
     level_noise = np.clip(baselines.level * (1 - baselines.level), 1e-4, None)[:, None]
     shape = np.where(baselines.score[:, None], 1.0, np.clip(expected * (1 - expected) / level_noise, 0.1, 10.0))
-    noise = baselines.noise[:, None] * shape * baselines.lowered / safe
+    least = rules.least[:, None]
+    usual = np.clip(expected, least, 1 - least)
+    # What was never seen, or always, is taken to have been a little short of it, with the noise that belongs to that.
+    unit, own = baselines.noise[:, None] * shape, usual * (1 - usual)
+    raised = np.where(
+        (usual != expected) & ~baselines.score[:, None], np.maximum(1.0, own / np.maximum(unit, _TINY)), 1.0
+    )
+    noise = unit * raised * baselines.lowered / safe
+    own_noise = baselines.own_noise[:, None] * raised
     square = np.cumsum(rings.users**2, axis=1)[:, _LAST_HOUR]
     uneven = np.maximum(1.0, square / safe**2 / baselines.uneven)
     wander = baselines.wander * shape**2 * uneven + baselines.own_wander
-    variance = noise + wander + baselines.own_noise[:, None]
+    variance = noise + wander + own_noise
     gap = value - expected
     near = (people >= MIN_USERS) & (np.abs(gap) >= rules.shown[:, None]) & (np.abs(gap) > margin)
     near &= np.where(gap > 0, rules.level[:, UP, None], rules.level[:, DOWN, None]) > 0
     near &= gap**2 > _NEAR**2 * variance
-    least = rules.least[:, None]
-    usual = np.clip(expected, least, 1 - least)
     # What falls towards nothing is far away on the log odds, which decide, before it is on the scale of shares.
     away = (logit(np.clip(value[near], 1e-9, 1 - 1e-9)) - logit(usual[near])) * usual[near] * (1 - usual[near])
     near[near] = np.maximum(gap[near] ** 2, away**2) > _WORTH_A_LOOK**2 * variance[near]
@@ -166,7 +172,7 @@ def look(rings: Rings, baselines: Baselines, rules: Rules) -> Look:
             usual[near],
             margin[near] * np.where(found_side == UP, 1, -1),
             middle=np.where(baselines.score[gauges], 0.5, usual[near]),
-            known=noise[near] + baselines.own_noise[gauges],
+            known=noise[near] + own_noise[near],
             wander=wander[near],
             degrees=baselines.degrees[near],
         )
