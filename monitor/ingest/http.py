@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from monitor import clock
+from monitor.allocation import give_back_free_memory
 from monitor.errors import Busy, InputError, MonitorError, TooLarge, Unavailable
 from monitor.ingest import otlp
 from monitor.ingest.batch import Batch, Receipt
@@ -119,6 +120,7 @@ class Endpoint:
             destination = self._destination(environ)
             with ExitStack() as turn, packed(self._body(environ, turn), encoding, destination) as parcels:
                 receipt = _total((yield parcels))
+                del parcels
         except MonitorError as error:
             status = _status(error)
             return _refusal(error, otlp.error_body(_CODES[status], str(error), encoding), encoding)
@@ -135,6 +137,7 @@ class Endpoint:
                 records = _listed(decode_json(self._body(environ, turn)))
                 parcels = self.ingester.pack(read(records, project_of, now, sender=sender), now)
                 receipt = _total((yield parcels))
+                del records, parcels
         except MonitorError as error:
             return _refusal(error, to_json({"error": str(error)}).encode(), otlp.JSON)
         # All of it turned down is a failure that the sender should notice; a part of it is told in the receipt.
@@ -143,7 +146,12 @@ class Endpoint:
 
     def _body(self, environ: Environ, turn: ExitStack) -> bytes:
         """The request's body; a huge one waits for its turn, which lasts as long as the stack."""
-        return _body(environ, self._settings.max_body_bytes, lambda: turn.enter_context(self._huge))
+
+        def wait() -> None:
+            turn.enter_context(self._huge)
+            turn.callback(give_back_free_memory)
+
+        return _body(environ, self._settings.max_body_bytes, wait)
 
     def _packed_traces(
         self, body: bytes, encoding: str, destination: Destination

@@ -26,14 +26,18 @@ def finish(requests: Iterable[Steps[Said]], commit: Commit) -> list[Said]:
     The next is taken when the one before it has been made ready. Errors that a request lets out are raised here.
     """
     said: dict[int, Said] = {}
-    waiting: list[tuple[int, Steps[Said], list[Parcel]]] = []
+    waiting: list[tuple[int, Steps[Said]]] = []
+    ready: list[list[Parcel]] = []
     place = -1
     for place, request in enumerate(requests):
         try:
-            waiting.append((place, request, next(request)))
+            ready.append(next(request))
+            waiting.append((place, request))
         except StopIteration as ended:
             said[place] = ended.value
-    for (number, request, _), outcome in zip(waiting, commit([parcels for _, _, parcels in waiting]), strict=True):
+    outcomes = commit(ready)
+    ready.clear()  # before the turn of another huge request comes
+    for (number, request), outcome in zip(waiting, outcomes, strict=True):
         try:
             if isinstance(outcome, Exception):
                 request.throw(outcome)
