@@ -137,6 +137,9 @@ class Judge:
 
 State = Literal["ok", "moved", "bad", "too_few", "no_data"]
 
+PAIR_SEPARATOR = " + "
+"""Stands between the values of a pair."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -150,6 +153,16 @@ class Segment:
 
     def __str__(self) -> str:
         return f"{self.dimension} {self.value}" if self.dimension else "all traffic"
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The value in each of its dimensions; empty for the whole project."""
+        names = self.dimension.split("+") if self.dimension else []
+        return dict(zip(names, self.value.split(PAIR_SEPARATOR, max(len(names) - 1, 0)), strict=False))
+
+    def holds(self, other: Segment) -> bool:
+        """True where all calls of the other segment are in this one."""
+        return self.parts.items() <= other.parts.items()
 
 
 WHOLE = Segment()

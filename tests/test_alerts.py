@@ -11,7 +11,7 @@ import pytest
 from monitor.alerts import summarise, update
 from monitor.alerts.incidents import Decision, Why, decide, home
 from monitor.alerts.rules import DEFAULT_RULE, Move, Phase, Reason, Standing, default_pack, move, rule_of, severity
-from monitor.alerts.telling import contains, in_order, title, weigh
+from monitor.alerts.telling import in_order, title, weigh
 from monitor.contracts import WHOLE, Kind, Rule, Segment, Signal, State
 from monitor.queries import alerts as queries
 from monitor.queries.alerts import AlertRecord
@@ -191,6 +191,26 @@ def test_everything_that_began_together_is_one_incident(store: Store, settings: 
     assert once == [PRIME], "the wider segments repeat it"
     assert [kind for kind, _ in said(store, project)] == ["opened"]
     assert "more change" not in said(store, project)[0][1], "the wider segments repeat what was said"
+
+
+def test_what_a_wider_segment_shows_days_later_is_no_other_trouble(
+    store: Store, settings: Settings, project: int
+) -> None:
+    say(store, 9, "bad")
+    update(store, settings, evening(9), pack())
+    late = SWITCH + 3 * DAY
+    say(store, 12, "bad", segment=Segment("feature", "prime"), since=late)
+    update(store, settings, evening(12), pack())
+    (incident,) = queries.open_incidents(store, project)
+    assert len(incident.alerts) == 2
+    assert [kind for kind, _ in said(store, project)] == ["opened"]
+    say(store, 13, "bad", segment=Segment("feature", "search"), since=late)
+    say(store, 13, "moved", segment=Segment("model_family", "gpt-4"), since=late, before=0.5, after=0.8)
+    update(store, settings, evening(13), pack())
+    other, first = queries.open_incidents(store, project)
+    if first.id != incident.id:
+        other, first = first, other
+    assert (len(first.alerts), len(other.alerts)) == (2, 2), "what is elsewhere, or goes the other way, is another"
 
 
 def test_another_trouble_is_another_incident(store: Store, settings: Settings, project: int) -> None:
@@ -380,13 +400,13 @@ def test_worse_is_named_before_different_and_known_before_obscure() -> None:
     assert title([vector, length, record(3, PRIME)]).startswith("gpt-4 + prime: accuracy")
 
 
-def test_what_contains_what() -> None:
-    assert contains(WHOLE, PRIME)
-    assert contains(Segment("model_family", "gpt-4"), PRIME)
-    assert contains(Segment("feature", "prime"), PRIME)
-    assert not contains(Segment("feature", "leetcode"), PRIME)
-    assert not contains(PRIME, PRIME)
-    assert not contains(PRIME, WHOLE)
+def test_what_holds_what() -> None:
+    assert WHOLE.holds(PRIME)
+    assert Segment("model_family", "gpt-4").holds(PRIME)
+    assert Segment("feature", "prime").holds(PRIME)
+    assert not Segment("feature", "leetcode").holds(PRIME)
+    assert PRIME.holds(PRIME)
+    assert not PRIME.holds(WHOLE)
 
 
 def test_the_weekly_summary_comes_once_and_has_the_newest_figures(

@@ -22,7 +22,7 @@ from monitor.migrate import upgrade
 from monitor.profile import Profile
 from monitor.queries import declared
 from monitor.queries.alerts import AlertRecord, incidents
-from monitor.queries.declared import DeclaredTime, accept, begin_anew, covers, leave_out, take_back
+from monitor.queries.declared import DeclaredTime, accept, begin_anew, leave_out, take_back
 from monitor.settings import Settings
 from monitor.stats.windows import Standing, windows
 from monitor.store import Store
@@ -71,11 +71,11 @@ def test_what_makes_no_sense_is_refused(store: Store, project: int) -> None:
 
 def test_a_segment_is_covered_by_itself_the_whole_and_its_parts() -> None:
     pair = Segment("model+feature", "gpt-4 + prime")
-    assert covers(WHOLE, pair)
-    assert covers(Segment("feature", "prime"), pair)
-    assert covers(pair, pair)
-    assert not covers(Segment("feature", "gpt-4"), pair)
-    assert not covers(pair, Segment("feature", "prime"))
+    assert WHOLE.holds(pair)
+    assert Segment("feature", "prime").holds(pair)
+    assert pair.holds(pair)
+    assert not Segment("feature", "gpt-4").holds(pair)
+    assert not pair.holds(Segment("feature", "prime"))
 
 
 # What it means for a stream.

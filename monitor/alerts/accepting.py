@@ -9,7 +9,7 @@ from monitor.alerts.rules import Phase
 from monitor.alerts.streams import Work
 from monitor.clock import from_microseconds, to_microseconds
 from monitor.contracts import Segment
-from monitor.queries.declared import NEAR_CUT, DeclaredTime, covers
+from monitor.queries.declared import NEAR_CUT, DeclaredTime
 
 
 def close_accepted(work: Work, cuts: Sequence[DeclaredTime]) -> None:
@@ -34,5 +34,5 @@ def close_accepted(work: Work, cuts: Sequence[DeclaredTime]) -> None:
 def _accepts(cut: DeclaredTime, row: Mapping[str, Any]) -> bool:
     if cut.incident_id is not None:
         return bool(cut.incident_id == row["incident_id"])
-    is_about = covers(cut.segment, Segment(row["dimension"], row["value"])) and row["signal"] != ""
+    is_about = cut.segment.holds(Segment(row["dimension"], row["value"])) and row["signal"] != ""
     return is_about and from_microseconds(row["since"]) < cut.start + NEAR_CUT

@@ -19,7 +19,6 @@ EXPLAINS = 0.7
 # Two alerts whose figures differ by less are about the same calls.
 ALIKE = 0.02
 MAX_TITLE = 160
-PAIR_VALUES = " + "
 
 
 def signal_of(alert: AlertRecord) -> Signal:
@@ -74,7 +73,8 @@ def weigh(alerts: Sequence[AlertRecord]) -> tuple[dict[int, float], set[int]]:
             for wide in group:
                 if _is_twin(narrow, wide):
                     continue
-                if contains(wide.segment, narrow.segment) and _same_direction(wide, narrow):
+                nested = wide.segment != narrow.segment and wide.segment.holds(narrow.segment)
+                if nested and _same_direction(wide, narrow):
                     first, second = (narrow, wide) if explains(narrow, wide) else (wide, narrow)
                     weights[first.id] = max(weights[first.id], weights[second.id])
                     repeated.add(second.id)
@@ -112,16 +112,6 @@ def _alike(one: AlertRecord, other: AlertRecord) -> bool:
     if inside is None or around is None or not _same_direction(one, other):
         return False
     return abs(one.n - other.n) <= ALIKE * max(one.n, other.n) and abs(inside - around) <= ALIKE * max(inside, around)
-
-
-def contains(wide: Segment, narrow: Segment) -> bool:
-    """True where all calls of the narrow segment are in the wide one, which is another."""
-    if narrow in (wide, WHOLE):
-        return False
-    if wide == WHOLE:
-        return True
-    pairs = zip(narrow.dimension.split("+"), narrow.value.split(PAIR_VALUES), strict=False)
-    return "+" in narrow.dimension and (wide.dimension, wide.value) in pairs
 
 
 def explains(narrow: AlertRecord, wide: AlertRecord) -> bool:

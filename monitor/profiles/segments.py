@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from monitor.contracts import PAIR_SEPARATOR
 from monitor.model_names import model_family
 from monitor.profile import OTHER
 from monitor.settings import Settings
 
 MAX_VALUES = 50
 MAX_VALUE_LENGTH = 100
-PAIR_SEPARATOR = " + "
 _PLAIN = ("model", "provider", "environment", "release", "prompt_version", "feature")
 
 

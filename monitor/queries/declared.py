@@ -182,13 +182,7 @@ def changed(store: Store, project_id: int) -> datetime | None:
 def of_stream(known: Sequence[DeclaredTime], segment: Segment) -> list[DeclaredTime]:
     """What concerns the streams of a segment; cuts by accepted incidents are told at their alerts."""
     own = [one for one in known if one.incident_id is None]
-    return [one for one in own if one.kind != "cut" or covers(one.segment, segment)]
-
-
-def covers(wide: Segment, segment: Segment) -> bool:
-    """True where what is declared for `wide` is so for `segment`: the whole, the same, or a pair that has it in it."""
-    parts = zip(segment.dimension.split("+"), segment.value.split(" + "), strict=False)
-    return wide in (WHOLE, segment) or (wide.dimension, wide.value) in parts
+    return [one for one in own if one.kind != "cut" or one.segment.holds(segment)]
 
 
 def _add(

@@ -24,7 +24,6 @@ _SEGMENT = table_of(tables.Segment)
 _SCALARS = ("calls", "error", "input_tokens", "output_tokens", "cost_usd", "cost_gap", "saved_usd")
 _LATENCY = "latency_s"
 _FIRST_TOKEN = "time_to_first_token_s"  # noqa: S105 - not a password
-PAIR_SEPARATOR = " + "
 
 
 @dataclass(frozen=True)
@@ -121,9 +120,7 @@ def usage_by(
 
 def value_in(dimension: str, segment: Segment) -> str:
     """The value that a segment, a pair perhaps, has in one dimension."""
-    names = segment.dimension.split("+")
-    values = segment.value.split(PAIR_SEPARATOR, len(names) - 1)
-    return dict(zip(names, values, strict=False)).get(dimension, segment.value)
+    return segment.parts.get(dimension, segment.value)
 
 
 def change(now: float | None, before: float | None) -> float | None:

@@ -30,8 +30,8 @@ def look_levels(weights: Sequence[float], budget: float, beside: float = 0.0) ->
 
     budget x share of the lane x (weight / all weights) / (hours of a quarter x windows an hour): looks at all streams
     in a quarter then add up to the lane's part of the budget, and by Boole's inequality no more false alarms than that
-    are expected, however anything depends on anything. Never above a tenth, where a tail would mean nothing. Others that
-    the lane is shared with have the weight `beside`.
+    are expected, however anything depends on anything. Never above a tenth, where a tail would mean nothing. Others
+    that the lane is shared with have the weight `beside`.
     """
     whole = sum(weights) + beside
     each = budget * SHARES[FAST] / (HOURS_A_QUARTER * LOOKS_AN_HOUR)
