@@ -193,26 +193,6 @@ def test_everything_that_began_together_is_one_incident(store: Store, settings: 
     assert "more change" not in said(store, project)[0][1], "the wider segments repeat what was said"
 
 
-def test_what_a_wider_segment_shows_days_later_is_no_other_trouble(
-    store: Store, settings: Settings, project: int
-) -> None:
-    say(store, 9, "bad")
-    update(store, settings, evening(9), pack())
-    late = SWITCH + 3 * DAY
-    say(store, 12, "bad", segment=Segment("feature", "prime"), since=late)
-    update(store, settings, evening(12), pack())
-    (incident,) = queries.open_incidents(store, project)
-    assert len(incident.alerts) == 2
-    assert [kind for kind, _ in said(store, project)] == ["opened"]
-    say(store, 13, "bad", segment=Segment("feature", "search"), since=late)
-    say(store, 13, "moved", segment=Segment("model_family", "gpt-4"), since=late, before=0.5, after=0.8)
-    update(store, settings, evening(13), pack())
-    other, first = queries.open_incidents(store, project)
-    if first.id != incident.id:
-        other, first = first, other
-    assert (len(first.alerts), len(other.alerts)) == (2, 2), "what is elsewhere, or goes the other way, is another"
-
-
 def test_another_trouble_is_another_incident(store: Store, settings: Settings, project: int) -> None:
     say(store, 9, "bad")
     update(store, settings, evening(9), pack())

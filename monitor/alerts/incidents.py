@@ -21,8 +21,6 @@ from monitor.store import Store, table_of
 
 # Change points this near are one trouble: the estimate is right to within a day.
 NEAR = timedelta(hours=36)
-# So much later may a part of a trouble be seen, and dated, where the change is small or traffic thin.
-LATE = timedelta(days=7)
 NEARBY_CHANGES = timedelta(days=1)
 CHANGE_DIMENSIONS = ("model", "release", "prompt_version")
 
@@ -95,60 +93,34 @@ def fold(connection: Connection, project_id: int, rows: Sequence[dict[str, Any]]
         )
     }
     touched = {row["incident_id"] for row in rows if row["incident_id"] is not None}
-    known = _alerts_of(connection, project_id, candidates)
-    same = {_stream(row): row["incident_id"] for row in known}
+    known = _streams_of(connection, project_id, candidates)
     # The best dated alerts first: those found in the shortest window, so that vague ones join them.
     homeless = [row for row in rows if row["state"] != Phase.PENDING and row["incident_id"] is None]
     for row in sorted(homeless, key=lambda row: (row["detail"]["end"] - row["detail"]["window_start"], row["since"])):
         since = from_microseconds(row["since"])
         window = (from_microseconds(row["detail"]["window_start"]), from_microseconds(row["detail"]["end"]))
         # What is back while its incident is open belongs to it, whenever it came back.
-        incident_id = same.get(_stream(row)) or home(since, window, candidates) or _seen_late(row, known, candidates)
+        incident_id = known.get(_stream(row)) or home(since, window, candidates)
         if incident_id is None:
             incident_id = _open(connection, project_id, since, now)
             candidates[incident_id] = since
         row["incident_id"] = incident_id
-        known.append(row)
         touched.add(incident_id)
     return touched
 
 
-def _alerts_of(
+def _streams_of(
     connection: Connection, project_id: int, open_incidents: Mapping[int, datetime]
-) -> list[Mapping[str, Any]]:
-    """The alerts that open incidents have, or had, the oldest first."""
+) -> dict[tuple[str, str, str, str], int]:
+    """The open incident that each stream is, or was, a part of."""
+    if not open_incidents:
+        return {}
     rows = connection.execute(
-        select(*(_alert.c[name] for name in _STREAM), _alert.c.incident_id, _alert.c.detail)
+        select(*(_alert.c[name] for name in _STREAM), _alert.c.incident_id)
         .where(_alert.c.project_id == project_id, _alert.c.incident_id.in_(list(open_incidents)))
         .order_by(_alert.c.opened, _alert.c.id)
     ).mappings()
-    return [dict(row) for row in rows]
-
-
-def _seen_late(
-    row: Mapping[str, Any], known: Sequence[Mapping[str, Any]], candidates: Mapping[int, datetime]
-) -> int | None:
-    """The youngest open incident, of a week before the alert at most, in which the same signal went the same way in a
-    segment around the alert's or inside it: a change seen at once in one shows days later in a thinner or wider one.
-    """
-    since, segment = from_microseconds(row["since"]), Segment(row["dimension"], row["value"])
-    found = {
-        other["incident_id"]
-        for other in known
-        if (other["indicator"], other["signal"]) == (row["indicator"], row["signal"])
-        and _went_up(other) == _went_up(row)
-        and _nested(Segment(other["dimension"], other["value"]), segment)
-        and timedelta() <= since - candidates[other["incident_id"]] <= LATE
-    }
-    return max(found, key=lambda incident_id: (candidates[incident_id], incident_id), default=None)
-
-
-def _nested(one: Segment, other: Segment) -> bool:
-    return one.holds(other) or other.holds(one)
-
-
-def _went_up(row: Mapping[str, Any]) -> bool:
-    return (row["detail"].get("effect") or 0.0) > 0
+    return {_stream(dict(row)): row["incident_id"] for row in rows}
 
 
 def _stream(row: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -23,7 +23,7 @@ from monitor.stats.intervals import lasting_reach, possible
 from monitor.stats.tails import TAIL as TAIL_QUANTILE
 from monitor.stats.tails import TAIL_NAME
 
-LOOK_BACK = timedelta(days=3)
+LOOK_BACK = timedelta(days=7)
 _HOUR = timedelta(hours=1)
 
 
