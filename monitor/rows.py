@@ -1,4 +1,4 @@
-"""Spans and feedback as rows of the store, and back: the one place that knows both shapes."""
+"""Spans, feedback and profiles as rows of the store, and back: the one place that knows both shapes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import msgspec
 
 from monitor.clock import from_microseconds, to_microseconds
 from monitor.compression import compress, decompress
+from monitor.contracts import Segment
 from monitor.identifiers import pack_identifier, unpack_identifier
+from monitor.profile import Profile
 from monitor.records import Body, Feedback, Span, Tokens
 
 _tokens_decoder = msgspec.json.Decoder(Tokens)
@@ -179,3 +181,21 @@ def feedback_of(row: Mapping[str, Any]) -> Feedback:
         annotator=row["annotator"],
         annotator_id=row["annotator_id"] or "",
     )
+
+
+def profile_columns(segment: Segment, signal: str, profile: Profile) -> dict[str, Any]:
+    """What a row of `profile` has beside its project and block."""
+    total, total_square, user_total, user_total_square = profile.sums()
+    return {
+        "dimension": segment.dimension,
+        "value": segment.value,
+        "signal": signal,
+        "kind": str(profile.kind),
+        "n": profile.n,
+        "users": profile.users,
+        "total": total,
+        "total_square": total_square,
+        "user_total": user_total,
+        "user_total_square": user_total_square,
+        "sketch": profile.to_sketch(),
+    }

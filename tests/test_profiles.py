@@ -36,7 +36,7 @@ values_of = {
     Kind.NUMBER: numbers,
     Kind.FLAG: st.booleans(),
     Kind.CATEGORY: st.sampled_from("abcde"),
-    Kind.VECTOR: st.lists(st.floats(-1, 1), min_size=3, max_size=3),
+    Kind.VECTOR: st.lists(st.integers(-1000, 1000).map(lambda part: part / 1000), min_size=3, max_size=3),
 }
 
 

@@ -15,7 +15,9 @@ from sqlalchemy import select
 
 from monitor import tables
 from monitor.clock import BlockLength, from_microseconds, to_microseconds
+from monitor.contracts import WHOLE
 from monitor.poisoning.counting import Counted, count_documents, count_feedback, count_prompts
+from monitor.rows import profile_columns
 from monitor.settings import Settings
 from monitor.signals import BURST, COUNTED, FLOOD
 from monitor.stats.windows import LONG_WINDOW, REFERENCE
@@ -101,21 +103,5 @@ def _read(store: Store, project_id: int) -> Memory:
 
 
 def _row(project_id: int, signal: str, moment: datetime, counted: Counted) -> dict[str, object]:
-    profile = counted.profile
-    total, total_square, user_total, user_total_square = profile.sums()
-    return {
-        "project_id": project_id,
-        "length": str(BlockLength.DAY),
-        "dimension": "",
-        "value": "",
-        "signal": signal,
-        "start": to_microseconds(moment),
-        "kind": str(profile.kind),
-        "n": profile.n,
-        "users": profile.users,
-        "total": total,
-        "total_square": total_square,
-        "user_total": user_total,
-        "user_total_square": user_total_square,
-        "sketch": profile.to_sketch(),
-    }
+    block = {"project_id": project_id, "length": str(BlockLength.DAY), "start": to_microseconds(moment)}
+    return block | profile_columns(WHOLE, signal, counted.profile)

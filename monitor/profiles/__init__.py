@@ -10,20 +10,19 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Delete, delete, select
-from sqlalchemy import Row as ResultRow
+from sqlalchemy import Connection, Delete, Row, delete, select
 
 from monitor import tables
 from monitor.clock import BlockLength, block_start, from_microseconds, to_microseconds
 from monitor.contracts import Kind, Segment
 from monitor.dirty import mark_blocks
-from monitor.profile import Profile
 from monitor.profiles.build import build
 from monitor.profiles.calls import read_calls
 from monitor.profiles.segments import dimensions
+from monitor.rows import profile_columns
 from monitor.settings import Settings
 from monitor.signals import COUNTED, registry
-from monitor.store import Row, Store, table_of
+from monitor.store import Store, table_of
 
 _DIRTY = table_of(tables.DirtyBlock)
 _PROFILE = table_of(tables.Profile)
@@ -86,7 +85,7 @@ def _take(store: Store, now: datetime, lengths: Collection[BlockLength]) -> list
     return list(taken)
 
 
-def _may_wait(connection: Connection, mark: ResultRow[Any], now: datetime) -> bool:
+def _may_wait(connection: Connection, mark: Row[Any], now: datetime) -> bool:
     start = from_microseconds(mark.start)
     if start + BlockLength(mark.length).duration <= now or from_microseconds(mark.since) <= now - LARGE_BLOCK_WAIT:
         return False
@@ -133,7 +132,7 @@ def _rebuild_block(
             "project_id": project_id,
             "length": str(length),
             "start": to_microseconds(start),
-            **_profile_columns(segment, name, profile),
+            **profile_columns(segment, name, profile),
         }
         for segment, name, profile in build(block.calls, declared)
     ]
@@ -167,20 +166,3 @@ def _rebuild_block(
 def _blocks(project_id: int, length: BlockLength, times: Iterable[int]) -> Iterable[tuple[int, str, int]]:
     for time in times:
         yield project_id, str(length), to_microseconds(block_start(from_microseconds(time), length))
-
-
-def _profile_columns(segment: Segment, signal: str, profile: Profile) -> Row:
-    total, total_square, user_total, user_total_square = profile.sums()
-    return {
-        "dimension": segment.dimension,
-        "value": segment.value,
-        "signal": signal,
-        "kind": str(profile.kind),
-        "n": profile.n,
-        "users": profile.users,
-        "total": total,
-        "total_square": total_square,
-        "user_total": user_total,
-        "user_total_square": user_total_square,
-        "sketch": profile.to_sketch(),
-    }
