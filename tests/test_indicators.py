@@ -396,7 +396,7 @@ def test_a_day_without_calls_is_told(store: Store, settings: Settings, project: 
     for day in range(28):
         add_day(store, project, MONDAY + timedelta(days=day), day, 0.1)
     run(store, settings, MONDAY + timedelta(days=29, hours=1))
-    (newest,) = verdict_history(
+    found = verdict_history(
         store,
         project,
         MONDAY + timedelta(days=28),
@@ -405,7 +405,8 @@ def test_a_day_without_calls_is_told(store: Store, settings: Settings, project: 
         signal="calls",
         segment=WHOLE,
     )
-    assert (newest.state, newest.value) == ("bad", 0.0)
+    assert {(one.state, one.value) for one in found} == {("bad", 0.0)}
+    assert {one.end - one.start for one in found} == {timedelta(hours=1), timedelta(days=1)}, "both lanes tell it"
 
 
 def test_an_indicator_that_fails_is_reported_and_keeps_no_other_from_answering(
