@@ -38,8 +38,9 @@ from tests.hostile import (
 )
 
 SECRET = "kanarienvogel"
-MOST_BYTES = 500_000_000
-MOST_KEPT_BYTES = 280_000_000
+# Without the bounds it takes gigabytes; what the allocator keeps varies by a fifth from run to run.
+MOST_BYTES = 600_000_000
+MOST_KEPT_BYTES = 340_000_000
 GOOD_SECONDS = 10.0
 TRACES, LOGS, CALLS, FEEDBACK = "/v1/traces", "/v1/logs", "/api/v1/calls", "/api/v1/feedback"
 GZIP, DEFLATE = "Content-Encoding: gzip", "Content-Encoding: deflate"
