@@ -430,8 +430,9 @@ _TRANSIENT_SQLITE = frozenset(
 )
 _LOCKED = "55P03"
 # Classes of SQLSTATE: connection, transaction rolled back, resources (disk, memory, connections), not in a fit state
-# (locked), operator's intervention, failure of the system; and a server that takes no writes just now.
-_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58", "25006")
+# (locked), operator's intervention, failure of the system, failure of PostgreSQL itself (a file that may not grow is
+# told as one); and a server that takes no writes just now.
+_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58", "XX", "25006")
 
 
 def is_transient(error: DBAPIError) -> bool:

@@ -232,6 +232,20 @@ def test_what_may_be_tried_again(store: Store) -> None:
     assert not is_transient(caught.value)
 
 
+@pytest.mark.parametrize(("code", "again"), [("XX000", True), ("53100", True), ("22021", False)])
+def test_a_failure_of_postgresql_itself_may_be_tried_again(  # type: ignore[no-untyped-def]
+    postgres_server, code: str, again: bool
+) -> None:
+    """A file that may not grow is an internal error to PostgreSQL: no record is to blame for it."""
+    url = postgres_server.database()
+    store = Store(url)
+    with pytest.raises(DBAPIError) as caught, store.write() as connection:
+        connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$")
+    assert is_transient(caught.value) == again
+    store.close()
+    postgres_server.drop(url)
+
+
 def test_a_locked_sqlite_file_may_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.store.BUSY_TIMEOUT_MILLISECONDS", 50)
     first, second = (Store(f"sqlite:///{tmp_path / 'store.db'}") for _ in range(2))
