@@ -273,7 +273,7 @@ def test_a_failure_is_told_and_quotes_nobody(line: Line, caplog: pytest.LogCaptu
 
 def test_slow_senders_hold_nobody_up(port: int, line: Line) -> None:
     slow = [Line(port) for _ in range(100)]
-    request = post(b"x" * 1000)
+    request = post(b"x" * (MAX_BODY // 200))
     for one in slow:
         one.send(request[:-1])
     line.send(post(b"y"))
