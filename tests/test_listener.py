@@ -318,6 +318,18 @@ def test_senders_that_fall_silent_are_sent_away(port: int, monkeypatch: pytest.M
     idle.close()
 
 
+def taken(line: Line, size: int) -> dict[str, Any]:
+    """What is answered to a body once there is room for it again."""
+    end = time.monotonic() + 20
+    while True:
+        line.send(post(b"y" * size))
+        status, _headers, body = line.answer()
+        if status == 200:
+            return json.loads(body)  # type: ignore[no-any-return]
+        assert (status, time.monotonic() < end) == (429, True)
+        time.sleep(0.01)
+
+
 def test_bodies_that_find_no_room_are_refused_and_the_connection_lives(port: int) -> None:
     greedy = Line(port)
     greedy.send(post(b"x" * MAX_BODY)[:-1])
@@ -328,8 +340,7 @@ def test_bodies_that_find_no_room_are_refused_and_the_connection_lives(port: int
     assert (status, headers["retry-after"]) == (429, "1")
     greedy.send(b"x")
     assert json.loads(greedy.answer()[2])["body"] == MAX_BODY
-    other.send(post(b"y" * 2000))
-    assert json.loads(other.answer()[2])["body"] == 2000
+    assert taken(other, 2000)["body"] == 2000
     greedy.close()
     other.close()
 
@@ -340,10 +351,8 @@ def test_a_body_that_never_ends_gives_its_room_back(port: int) -> None:
         greedy.send(post(b"x" * MAX_BODY)[:-1])
         time.sleep(0.05)
         greedy.close()
-    time.sleep(0.2)
     line = Line(port)
-    line.send(post(b"y" * MAX_BODY))
-    assert json.loads(line.answer()[2])["body"] == MAX_BODY
+    assert taken(line, MAX_BODY)["body"] == MAX_BODY
     line.close()
 
 
