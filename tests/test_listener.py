@@ -25,7 +25,7 @@ def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
     if path == "/broken":
         raise ValueError("what a person wrote")
     if path == "/slow" or "HTTP_CONTENT_ENCODING" in environ:
-        time.sleep(0.3)
+        time.sleep(1.0)
     body = environ["wsgi.input"].read()
     said = {name: value for name, value in environ.items() if isinstance(value, str)} | {"body": len(body)}
     headers = [("Content-Type", "application/json")]
