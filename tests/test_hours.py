@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from monitor import tables
 from monitor.alerts import update
-from monitor.clock import BlockLength, to_microseconds
+from monitor.clock import BlockLength
 from monitor.contracts import WHOLE, Kind, Segment, Signal
 from monitor.detectors.baseline import HOURS_A_WEEK, fit
 from monitor.detectors.gauges import Scale, scale_of
@@ -28,6 +28,7 @@ from monitor.stats.intervals import lasting_reach
 from monitor.store import Store, table_of
 from tests.delays import WANDERS, all_delays, changed, limit, measured
 from tests.hourly import QUARTER_HOURS, Plan, Stream, alike, learn, project, rules, watch
+from tests.hourly_store import profile_row
 from tests.simulation import MONDAY, category, flag, lognormal
 from tests.simulation import Values as DrawValues
 
@@ -312,23 +313,8 @@ def test_a_block_of_500_streams_takes_well_under_a_second() -> None:
 
 
 def write_hours(store: Store, project_id: int, segment: Segment, signal: str, profiles: list[Profile]) -> None:
-    def row(length: BlockLength, start: Any, profile: Profile) -> dict[str, Any]:
-        return {
-            "project_id": project_id,
-            "length": str(length),
-            "dimension": segment.dimension,
-            "value": segment.value,
-            "signal": signal,
-            "start": to_microseconds(start),
-            "kind": str(profile.kind),
-            "n": profile.n,
-            "users": profile.users,
-            "total": profile.total,
-            "total_square": profile.total_square,
-            "user_total": profile.user_total,
-            "user_total_square": profile.user_total_square,
-            "sketch": profile.to_sketch(),
-        }
+    def row(length: BlockLength, start: datetime, profile: Profile) -> dict[str, Any]:
+        return profile_row(project_id, segment, signal, length, start, profile)
 
     rows = [row(BlockLength.HOUR, MONDAY + timedelta(hours=at), profile) for at, profile in enumerate(profiles)]
     for day in range(len(profiles) // 24):

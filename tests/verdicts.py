@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from monitor import tables
-from monitor.clock import to_microseconds
+from monitor.clock import BlockLength, to_microseconds
 from monitor.contracts import Indicator, Kind, Rule, Segment, Signal, Verdict
 from monitor.profile import Profile
 from monitor.store import Store
+from tests.hourly_store import profile_row
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
@@ -100,23 +101,8 @@ def write_profile(
     store: Store, day: int, signal: str, segment: Segment, profile: Profile, project: str = "default"
 ) -> None:
     """Writes the profile of one stream on one day."""
-    start = to_microseconds(START + day * DAY)
-    row = {
-        "project_id": store.project(project, start),
-        "length": "day",
-        "dimension": segment.dimension,
-        "value": segment.value,
-        "signal": signal,
-        "start": start,
-        "kind": str(profile.kind),
-        "n": profile.n,
-        "users": profile.users,
-        "total": profile.total,
-        "total_square": profile.total_square,
-        "user_total": profile.user_total,
-        "user_total_square": profile.user_total_square,
-        "sketch": profile.to_sketch(),
-    }
+    start = START + day * DAY
+    row = profile_row(store.project(project, to_microseconds(start)), segment, signal, BlockLength.DAY, start, profile)
     with store.write() as connection:
         store.upsert(connection, tables.Profile, [row])
 
